@@ -1,0 +1,8 @@
+std = "lua54"
+max_line_length = 120
+codes = true
+-- broken on purpose
+exclude_files = { "tests/broken", "build*" }
+
+-- luaunit finds test cases by their global names
+files["tests"] = { allow_defined_top = true, ignore = { "131" } }

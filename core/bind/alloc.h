@@ -1,0 +1,25 @@
+/* alloc: the allocator of the Lua states that rig opens itself. Small blocks are malloc's; big
+ * ones (the array of a large table, a long string) are mappings of their own that ask for huge
+ * pages, so that filling them and forking a process that holds them costs little. Not for states
+ * that somebody else made, nor for rig's own arrays: those are blocks (pool/block). */
+#ifndef RIG_BIND_ALLOC_H
+#define RIG_BIND_ALLOC_H
+
+#include "os/sys.h"
+
+/* From here on a block is a mapping. Below, malloc is as good: it maps large blocks too, and a
+ * block must hold some huge pages before they are worth their alignment. */
+#define ALLOC_BIG ((size_t)4 << 20)
+
+struct alloc {
+    struct sys sys; /* its own: Lua's many small blocks would drown what the rig itself asks for */
+    size_t big;     /* SIZE_MAX: malloc for everything */
+};
+
+/* `huge` says whether big blocks ask for huge pages; without, everything is malloc's. */
+void alloc_init(struct alloc *a, const struct sys_table *table, bool huge);
+
+/* A lua_Alloc; `ud` is the struct alloc, which must outlive the Lua state. */
+void *alloc_lua(void *ud, void *ptr, size_t osize, size_t nsize);
+
+#endif

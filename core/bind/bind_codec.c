@@ -1,0 +1,76 @@
+/* bind_codec: the codec for scripts: core.encode and core.decode. Messages between processes do not come
+ * through here: their bindings call codec.h. */
+#include <lauxlib.h>
+
+#include "bind/codec.h"
+#include "bind/open.h"
+#include "bind/state.h"
+
+/* Pushes the contents of the buf at light userdata 1 as a string. */
+static int push_contents(lua_State *L) {
+    const struct buf *b = lua_touserdata(L, 1);
+    luaL_Buffer to;
+    buf_copy(b, (uint8_t *)luaL_buffinitsize(L, &to, buf_size(b)));
+    luaL_pushresultsize(&to, buf_size(b));
+    return 1;
+}
+
+/* The usual case: all bytes stand together, and nothing but them is held in case Lua raises. */
+static void push_plain(lua_State *L, struct buf *scratch) {
+    lua_pushlstring(L, (const char *)scratch->data, scratch->len);
+    buf_clear(scratch);
+}
+
+/* With references into arrays: they would stay frozen if Lua raised. In a buf of its own, because making
+ * the string may run finalizers, which may encode too. */
+static void push_pieces(lua_State *L, struct buf *scratch) {
+    struct buf own;
+    buf_init(&own, scratch->sys);
+    buf_move(&own, scratch);
+    lua_pushcfunction(L, push_contents);
+    lua_pushlightuserdata(L, &own);
+    int err = lua_pcall(L, 1, 1, 0);
+    buf_free(&own);
+    if (err != LUA_OK)
+        lua_error(L);
+}
+
+/* core.encode(v) -> string; raises with the path to what cannot be encoded. */
+static int f_encode(lua_State *L) {
+    struct buf *scratch = &state_get(L)->scratch;
+    struct codec_error err;
+    luaL_checkany(L, 1);
+    luaL_argcheck(L, lua_gettop(L) == 1, 2, "too many arguments");
+    buf_clear(scratch);
+    int code = codec_encode(L, 1, scratch, &err);
+    if (code < 0) {
+        buf_clear(scratch);
+        return codec_raise(L, code, &err, "value");
+    }
+    if (scratch->n_pieces == 0)
+        push_plain(L, scratch);
+    else
+        push_pieces(L, scratch);
+    return 1;
+}
+
+/* core.decode(s) -> v; raises when s is not exactly one encoded value. */
+static int f_decode(lua_State *L) {
+    size_t len, used;
+    luaL_checktype(L, 1, LUA_TSTRING);
+    luaL_argcheck(L, lua_gettop(L) == 1, 2, "too many arguments");
+    const char *s = lua_tolstring(L, 1, &len);
+    if (codec_decode(L, (const uint8_t *)s, len, NULL, &used) < 0)
+        return luaL_argerror(L, 1, "these bytes are not a value that encode made");
+    if (used < len)
+        return luaL_error(L, "%I bytes follow the encoded value; decode takes exactly one",
+                          (lua_Integer)(len - used));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"encode", f_encode}, {"decode", f_decode}, {NULL, NULL}};
+
+void bind_codec(lua_State *L) {
+    codec_open(L);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,195 @@
+/* bind_misc: small things the Lua side needs from the system: time, the terminal, files written whole,
+ * what the machine has, what this rig has asked of the kernel. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/handle.h"
+#include "bind/open.h"
+#include "bind/worker_side.h"
+#include "os/file.h"
+#include "rig_build.h"
+
+static int l_now(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)clock_now_ns() / 1e9);
+    return 1;
+}
+
+static int l_now_ns(lua_State *L) {
+    lua_pushinteger(L, clock_now_ns());
+    return 1;
+}
+
+static lua_Number check_seconds(lua_State *L) {
+    lua_Number s = luaL_checknumber(L, 1);
+    luaL_argcheck(L, s >= 0 && s < 1e9, 1, "a duration must be 0 to 1e9 s");
+    return s;
+}
+
+/* sleep(seconds) -> true | nil, message, code (ECANCELED: told to stop) */
+static int l_sleep(lua_State *L) {
+    int err = wait_flushing(state_get(L), NULL, 0, clock_deadline(check_seconds(L)));
+    if (err < 0)
+        return state_fail(L, err, "sleep");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* spin(seconds): keeps one core busy so long */
+static int l_spin(lua_State *L) {
+    int64_t left = (int64_t)(check_seconds(L) * 1e9);
+    struct state *st = state_get(L);
+    while (left > 0 && (st->sys.stop == NULL || st->stop.signo == 0)) {
+        int64_t step = left < 10000000 ? left : 10000000;
+        clock_spin(step);
+        left -= step;
+    }
+    return 0;
+}
+
+/* write(fd, text) -> true | nil, message, code */
+static int l_write(lua_State *L) {
+    size_t n;
+    int fd = (int)luaL_checkinteger(L, 1);
+    const char *text = luaL_checklstring(L, 2, &n);
+    int err = file_put(&state_get(L)->sys, fd, text, n);
+    if (err < 0)
+        return state_fail(L, err, "write %d bytes to descriptor %d", (int)n, fd);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* write_file(path, text) -> true | nil, message, code; old or new contents, never a part */
+static int l_write_file(lua_State *L) {
+    size_t n;
+    const char *path = luaL_checkstring(L, 1);
+    const char *text = luaL_checklstring(L, 2, &n);
+    int err = file_write(&state_get(L)->sys, path, text, n);
+    if (err < 0)
+        return state_fail(L, err, "write '%s'", path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int l_isatty(lua_State *L) {
+    lua_pushboolean(L, file_is_terminal(&state_get(L)->sys, (int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+static int l_columns(lua_State *L) {
+    int n = file_columns(&state_get(L)->sys, (int)luaL_checkinteger(L, 1));
+    if (n > 0)
+        lua_pushinteger(L, n);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int l_memory_available(lua_State *L) {
+    uint64_t n = memory_available(&state_get(L)->sys);
+    lua_pushinteger(L, n > LUA_MAXINTEGER ? LUA_MAXINTEGER : (lua_Integer)n);
+    return 1;
+}
+
+/* cores() -> processors that this process may run on */
+static int l_cores(lua_State *L) {
+    int n = sys_cores(&state_get(L)->sys, 0);
+    lua_pushinteger(L, n > 0 ? n : 1); /* more processors than the set holds: no telling */
+    return 1;
+}
+
+/* syscalls() -> { name = count } of this rig, those that were called */
+static int l_syscalls(lua_State *L) {
+    const struct sys *s = &state_get(L)->sys;
+    lua_newtable(L);
+    for (int i = 0; i < SYS_KINDS; i++) {
+        if (s->count[i] == 0 || i == SYS_malloc || i == SYS_realloc)
+            continue;
+        lua_pushinteger(L, (lua_Integer)s->count[i]);
+        lua_setfield(L, -2, sys_names[i]);
+    }
+    return 1;
+}
+
+static int l_getpid(lua_State *L) {
+    lua_pushinteger(L, state_get(L)->sys.pid);
+    return 1;
+}
+
+/* interrupted() -> the signal that asked this rig to stop, or nil */
+static int l_interrupted(lua_State *L) {
+    const struct state *st = state_get(L);
+    if (st->sys.stop != NULL && st->stop.signo != 0)
+        lua_pushinteger(L, st->stop.signo);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* worker_print(id): from here on print in this process writes whole lines to stderr */
+static int l_worker_print(lua_State *L) {
+    side_begin(L, (unsigned)luaL_checkinteger(L, 1));
+    return 0;
+}
+
+static const char limit_key;
+
+static void on_count(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &limit_key);
+    lua_Integer at = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    if (clock_now_ns() >= at)
+        luaL_error(L, "timed out");
+}
+
+/* call_within(seconds, fn, ...) -> true, results... | false, message, timed_out. In this process: stops
+ * Lua code only, not a C function that takes its time. */
+static int l_call_within(lua_State *L) {
+    int64_t deadline = clock_deadline(check_seconds(L));
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    int top = lua_gettop(L);
+    lua_pushinteger(L, deadline);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &limit_key);
+    lua_sethook(L, on_count, LUA_MASKCOUNT, 10000);
+    int status = state_call(L, top - 2, LUA_MULTRET);
+    lua_sethook(L, NULL, 0, 0);
+    lua_pushboolean(L, status == LUA_OK);
+    lua_replace(L, 1);
+    if (status != LUA_OK) {
+        lua_pushboolean(L, clock_now_ns() >= deadline);
+        return 3;
+    }
+    return lua_gettop(L);
+}
+
+void bind_misc(lua_State *L) {
+    static const luaL_Reg functions[] = {{"now", l_now},
+                                         {"now_ns", l_now_ns},
+                                         {"sleep", l_sleep},
+                                         {"spin", l_spin},
+                                         {"write", l_write},
+                                         {"write_file", l_write_file},
+                                         {"isatty", l_isatty},
+                                         {"columns", l_columns},
+                                         {"memory_available", l_memory_available},
+                                         {"cores", l_cores},
+                                         {"syscalls", l_syscalls},
+                                         {"getpid", l_getpid},
+                                         {"interrupted", l_interrupted},
+                                         {"worker_print", l_worker_print},
+                                         {"call_within", l_call_within},
+                                         {NULL, NULL}};
+    luaL_setfuncs(L, functions, 0);
+    lua_pushliteral(L, RIG_VERSION);
+    lua_setfield(L, -2, "version");
+    lua_createtable(L, 0, 3);
+    lua_pushliteral(L, RIG_COMMIT);
+    lua_setfield(L, -2, "commit");
+    lua_pushliteral(L, RIG_COMPILER);
+    lua_setfield(L, -2, "compiler");
+    lua_pushliteral(L, RIG_FLAGS);
+    lua_setfield(L, -2, "flags");
+    lua_setfield(L, -2, "build");
+    bind_rng(L);
+}

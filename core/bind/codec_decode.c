@@ -1,0 +1,354 @@
+/* codec_decode: bytes to Lua values; see codec.h. The bytes may be anything at all: every length is
+ * checked against what is left before memory is taken for it. Lua may raise for want of memory anywhere in
+ * here, so nothing is held that is not on Lua's stack. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "bind/array.h"
+#include "bind/codec.h"
+#include "bind/codec_tags.h"
+
+struct decoder {
+    lua_State *L;
+    const uint8_t *at, *end;
+    const uint8_t *start;
+    struct block *owner;
+    size_t skipped; /* bytes before `at` that were by reference: places do not count them */
+    size_t owed;    /* bytes that the rest of the tables under way need at the least */
+    int strings; /* stack index of the marked strings by number, nil before the first; 0: none can be */
+    int kept; /* of the tables and arrays to be remembered, by place */
+    lua_Integer marked;
+    unsigned depth;
+};
+
+static int get_value(struct decoder *d);
+
+/* The next n bytes, or NULL when fewer are left. */
+static inline const uint8_t *take(struct decoder *d, size_t n) {
+    const uint8_t *p = d->at;
+    if ((size_t)(d->end - p) < n)
+        return NULL;
+    d->at += n;
+    return p;
+}
+
+static inline int take_varint(struct decoder *d, uint64_t *v) {
+    if (d->at < d->end && *d->at < 0x80) {
+        *v = *d->at++;
+        return 0;
+    }
+    return bytes_varint(&d->at, d->end, v);
+}
+
+/* The table at stack index *table, made when it is first needed. */
+static void need_table(lua_State *L, int table) {
+    if (lua_isnil(L, table)) {
+        lua_createtable(L, 8, 0);
+        lua_replace(L, table);
+    }
+}
+
+/* ---- numbers and strings ----------------------------------------------------------------------- */
+
+static int get_number(struct decoder *d, unsigned tag) {
+    static const uint8_t sizes[] = {1, 2, 4, 8, 8};
+    const uint8_t *p = take(d, sizes[tag - TAG_INT8]);
+    int8_t i8;
+    int16_t i16;
+    int32_t i32;
+    int64_t i64;
+    double f;
+    if (p == NULL)
+        return -EBADMSG;
+    switch (tag) {
+#define INT(v)                  \
+    memcpy(&(v), p, sizeof(v)); \
+    lua_pushinteger(d->L, (v)); \
+    break;
+    case TAG_INT8: INT(i8)
+    case TAG_INT16: INT(i16)
+    case TAG_INT32: INT(i32)
+    case TAG_INT64: INT(i64)
+#undef INT
+    default:
+        memcpy(&f, p, sizeof f);
+        lua_pushnumber(d->L, f);
+        break;
+    }
+    return 0;
+}
+
+static int get_bytes(struct decoder *d, uint64_t len) {
+    const uint8_t *p = len <= SIZE_MAX ? take(d, (size_t)len) : NULL;
+    if (p == NULL)
+        return -EBADMSG;
+    lua_pushlstring(d->L, (const char *)p, (size_t)len);
+    return 0;
+}
+
+static int get_string(struct decoder *d) {
+    uint64_t len;
+    return take_varint(d, &len) < 0 ? -EBADMSG : get_bytes(d, len);
+}
+
+static int get_marked(struct decoder *d) {
+    int err = -EBADMSG;
+    if (d->strings == 0 || d->at == d->end)
+        return err;
+    unsigned tag = *d->at++;
+    if (tag >= TAG_STR0 && tag < TAG_REF0)
+        err = get_bytes(d, tag - TAG_STR0);
+    else if (tag == TAG_STR)
+        err = get_string(d);
+    if (err < 0)
+        return err;
+    need_table(d->L, d->strings);
+    lua_pushvalue(d->L, -1);
+    lua_rawseti(d->L, d->strings, ++d->marked);
+    return 0;
+}
+
+static int get_reference(struct decoder *d, uint64_t number) {
+    if (number >= (uint64_t)d->marked)
+        return -EBADMSG;
+    lua_rawgeti(d->L, d->strings, (lua_Integer)number + 1);
+    return 0;
+}
+
+/* ---- tables ------------------------------------------------------------------------------------ */
+
+/* Remembers the value on the top, whose tag stands at `tag`. */
+static void keep(struct decoder *d, const uint8_t *tag) {
+    need_table(d->L, d->kept);
+    lua_pushvalue(d->L, -1);
+    lua_rawseti(d->L, d->kept, (lua_Integer)((size_t)(tag - d->start) - d->skipped));
+}
+
+static int get_again(struct decoder *d) {
+    uint64_t place;
+    if (take_varint(d, &place) < 0 || d->kept == 0 || lua_isnil(d->L, d->kept))
+        return -EBADMSG;
+    return lua_rawgeti(d->L, d->kept, (lua_Integer)place) == LUA_TNIL ? -EBADMSG : 0;
+}
+
+/* A run of at most `max` elements into table t from index `to` on; *n says how many there were. */
+static int get_run(struct decoder *d, int t, lua_Integer to, uint64_t max, uint64_t *n) {
+    lua_State *L = d->L;
+    unsigned tag = *d->at++;
+    unsigned width = tag == TAG_RUNF ? 3 : tag - TAG_RUN8;
+    if (take_varint(d, n) < 0 || *n == 0 || *n > max || *n > (uint64_t)(d->end - d->at) >> width)
+        return -EBADMSG;
+    const uint8_t *p = take(d, (size_t)*n << width);
+    d->owed -= (size_t)*n;
+#define EACH(type, push)                                           \
+    for (const uint8_t *end = d->at; p < end; p += sizeof(type)) { \
+        type v;                                                    \
+        memcpy(&v, p, sizeof v);                                   \
+        push(L, v);                                                \
+        lua_rawseti(L, t, to++);                                   \
+    }                                                              \
+    break;
+    switch (tag) {
+    case TAG_RUN8: EACH(int8_t, lua_pushinteger)
+    case TAG_RUN16: EACH(int16_t, lua_pushinteger)
+    case TAG_RUN32: EACH(int32_t, lua_pushinteger)
+    case TAG_RUN64: EACH(int64_t, lua_pushinteger)
+    default: EACH(double, lua_pushnumber)
+    }
+#undef EACH
+    return 0;
+}
+
+static int get_list(struct decoder *d, int t, uint64_t n) {
+    for (uint64_t i = 0; i < n;) {
+        uint64_t got = 1;
+        if (d->at == d->end)
+            return -EBADMSG;
+        unsigned tag = *d->at;
+        if (tag >= TAG_RUN8 && tag <= TAG_RUNF) {
+            if (get_run(d, t, (lua_Integer)i + 1, n - i, &got) < 0)
+                return -EBADMSG;
+        } else {
+            d->owed--;
+            if (tag == TAG_NIL) {
+                d->at++;
+            } else {
+                if (get_value(d) < 0)
+                    return -EBADMSG;
+                lua_rawseti(d->L, t, (lua_Integer)i + 1);
+            }
+        }
+        i += got;
+    }
+    return 0;
+}
+
+/* One pair; Lua raises for the keys that are refused here. */
+static int get_pair(struct decoder *d, int t) {
+    if (d->at == d->end || *d->at == TAG_NIL)
+        return -EBADMSG;
+    bool is_float = *d->at == TAG_FLOAT;
+    if (get_value(d) < 0 || (is_float && isnan(lua_tonumber(d->L, -1))))
+        return -EBADMSG;
+    if (get_value(d) < 0)
+        return -EBADMSG;
+    lua_rawset(d->L, t);
+    return 0;
+}
+
+static int get_pairs(struct decoder *d, int t, uint64_t n) {
+    for (; n > 0; n--) {
+        d->owed -= 2;
+        if (get_pair(d, t) < 0)
+            return -EBADMSG;
+    }
+    return 0;
+}
+
+/* Pairs until the end tag: at least `least`, at most `most`. */
+static int get_many_pairs(struct decoder *d, int t, uint64_t least, uint64_t most) {
+    if (get_pairs(d, t, least) < 0)
+        return -EBADMSG;
+    for (uint64_t n = least; d->at < d->end; n++) {
+        if (*d->at == TAG_END) {
+            d->at++;
+            return 0;
+        }
+        if (n == most || get_pair(d, t) < 0)
+            return -EBADMSG;
+    }
+    return -EBADMSG;
+}
+
+static inline int clamp(uint64_t n) {
+    return n < INT32_MAX ? (int)n : INT32_MAX;
+}
+
+/* Reserves the bytes that a table still to come needs at the least, an element one and a pair two: thus
+ * all tables under way together never take more memory than the message's size allows for. */
+static int owe(struct decoder *d, uint64_t list, uint64_t pairs) {
+    size_t left = (size_t)(d->end - d->at);
+    if (left < d->owed || list > left - d->owed || pairs > (left - d->owed - list) / 2)
+        return -EBADMSG;
+    d->owed += (size_t)(list + 2 * pairs);
+    return 0;
+}
+
+static int get_table(struct decoder *d, bool kept) {
+    lua_State *L = d->L;
+    const uint8_t *tag = d->at - 1;
+    uint64_t list;
+    if (d->depth == CODEC_DEPTH_MAX || take_varint(d, &list) < 0 || d->at == d->end)
+        return -EBADMSG;
+    unsigned k = *d->at++;
+    if (k > PAIRS_EXACT + PAIRS_EXPONENT_MAX || k == PAIRS_EXACT)
+        return -EBADMSG;
+    uint64_t most = k < PAIRS_EXACT ? k : UINT64_C(1) << (k - PAIRS_EXACT);
+    uint64_t least = k < PAIRS_EXACT ? k : most / 2 + 1;
+    if (owe(d, list, least) < 0)
+        return -EBADMSG;
+    luaL_checkstack(L, 8, "cannot decode a nested table");
+    lua_createtable(L, clamp(list), clamp(most));
+    int t = lua_gettop(L);
+    if (kept)
+        keep(d, tag);
+    d->depth++;
+    int err = get_list(d, t, list);
+    if (err == 0)
+        err = k < PAIRS_EXACT ? get_pairs(d, t, k) : get_many_pairs(d, t, least, most);
+    d->depth--;
+    return err;
+}
+
+static int get_array(struct decoder *d, bool kept) {
+    const uint8_t *tag = d->at - 1, *type = take(d, 1), *p;
+    uint64_t count;
+    size_t bytes;
+    if (kept && d->kept == 0) /* nothing can name the outermost value again but a table */
+        return -EBADMSG;
+    if (type == NULL || *type >= ARRAY_TYPES || take_varint(d, &count) < 0)
+        return -EBADMSG;
+    size_t size = array_kinds[*type].size;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > (size_t)(d->end - d->at))
+        return -EBADMSG;
+    if (bytes >= BUF_REF_MIN) {
+        const uint8_t *pad = take(d, 1);
+        if (pad == NULL || *pad >= BUF_ALIGN || take(d, *pad) == NULL)
+            return -EBADMSG;
+    }
+    p = take(d, bytes);
+    if (p == NULL)
+        return -EBADMSG;
+    if (bytes >= BUF_REF_MIN && d->owner != NULL && (uintptr_t)p % size == 0) {
+        array_push_view(d->L, d->owner, p, count, (enum array_type) * type);
+    } else {
+        struct array *a =
+            array_push_new(d->L, BLOCK_PRIVATE, (enum array_type) * type, count, NULL);
+        if (bytes > 0)
+            memcpy(a->data, p, bytes);
+    }
+    if (kept)
+        keep(d, tag);
+    if (bytes >= BUF_REF_MIN)
+        d->skipped += bytes; /* only now: `tag` stands before them */
+    return 0;
+}
+
+static int get_value(struct decoder *d) {
+    lua_State *L = d->L;
+    uint64_t number;
+    if (d->at == d->end)
+        return -EBADMSG;
+    unsigned tag = *d->at++;
+    if (tag < TAG_STR0) {
+        lua_pushinteger(L, tag);
+        return 0;
+    }
+    if (tag < TAG_REF0)
+        return get_bytes(d, tag - TAG_STR0);
+    if (tag < TAG_NIL)
+        return get_reference(d, tag - TAG_REF0);
+    switch (tag) {
+    case TAG_NIL: lua_pushnil(L); return 0;
+    case TAG_FALSE: lua_pushboolean(L, 0); return 0;
+    case TAG_TRUE: lua_pushboolean(L, 1); return 0;
+    case TAG_INT8:
+    case TAG_INT16:
+    case TAG_INT32:
+    case TAG_INT64:
+    case TAG_FLOAT: return get_number(d, tag);
+    case TAG_STR: return get_string(d);
+    case TAG_MARK: return get_marked(d);
+    case TAG_REF: return take_varint(d, &number) < 0 ? -EBADMSG : get_reference(d, number);
+    case TAG_TABLE: return get_table(d, false);
+    case TAG_TABLE_KEPT: return get_table(d, true);
+    case TAG_ARRAY: return get_array(d, false);
+    case TAG_ARRAY_KEPT: return get_array(d, true);
+    case TAG_AGAIN: return get_again(d);
+    default: return -EBADMSG;
+    }
+}
+
+int codec_decode(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
+                 size_t *used) {
+    struct decoder d = {.L = L, .at = bytes, .end = bytes + len, .start = bytes, .owner = owner};
+    int top = lua_gettop(L);
+    luaL_checkstack(L, 8, "cannot decode");
+    if (len > 0 && (*bytes == TAG_TABLE || *bytes == TAG_TABLE_KEPT)) {
+        lua_settop(L, top + 2);
+        d.strings = top + 1;
+        d.kept = top + 2;
+    }
+    int err = get_value(&d);
+    if (err < 0) {
+        lua_settop(L, top);
+        return err;
+    }
+    *used = (size_t)(d.at - bytes);
+    if (d.strings != 0) {
+        lua_replace(L, top + 1);
+        lua_settop(L, top + 1);
+    }
+    return 0;
+}

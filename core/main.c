@@ -1,0 +1,54 @@
+/* main: the executable `rig`, a thin user of rig.h: it hands signals to the rig, runs the
+ * command, and exits with its status. What the command does is in lua/rig/cli.lua. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rig.h"
+
+static rig_t *volatile rig; /* NULL: nothing is left to be stopped */
+static volatile sig_atomic_t asked_to_stop;
+
+/* The first signal asks for an orderly end: workers reaped, partial results written. The second
+ * one ends us on the spot; the kernel then kills every worker, because its lifeline closes with
+ * us. */
+static void on_signal(int signo) {
+    if (signo == SIGALRM && (asked_to_stop || rig == NULL))
+        return; /* the end that the time limit asks for is under way */
+    if (asked_to_stop || rig == NULL)
+        _exit(128 + signo);
+    asked_to_stop = signo != SIGALRM;
+    rig_interrupt(rig, signo);
+}
+
+/* A signal that was ignored when we were started (nohup) stays ignored. Only our waits may be
+ * interrupted: reads and writes of others (Lua's io) go on. */
+static void handle(int signo) {
+    struct sigaction old, now;
+    memset(&now, 0, sizeof now);
+    now.sa_handler = on_signal;
+    now.sa_flags = SA_RESTART;
+    sigemptyset(&now.sa_mask);
+    if (sigaction(signo, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(signo, &now, NULL);
+}
+
+int main(int argc, char **argv) {
+    rig_options_t options = {.size = sizeof options, .signals = 1};
+    rig_t *opened;
+    if (rig_open(&opened, &options) != RIG_OK) {
+        fprintf(stderr, "rig: %s\n", rig_error(opened));
+        rig_close(opened);
+        return 5;
+    }
+    rig = opened;
+    handle(SIGINT);
+    handle(SIGTERM);
+    handle(SIGHUP);
+    handle(SIGALRM);
+    int status = rig_command(opened, argc, argv);
+    rig = NULL;
+    rig_close(opened);
+    return status;
+}

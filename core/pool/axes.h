@@ -1,0 +1,61 @@
+/* axes: the interface that each value of a pool's axes fills in, and the lists of them. To add one:
+ * a file with its struct at the end, a line in axes.c, a line in CMakeLists.txt. */
+#ifndef RIG_POOL_AXES_H
+#define RIG_POOL_AXES_H
+
+#include "pool/message.h"
+#include "pool/pool.h"
+
+struct worker;      /* the coordinator's view of one; see inside.h */
+struct worker_self; /* its own view */
+
+struct start_ops {
+    const char *name, *help;
+    /* Starts w, which holds the n descriptors in keep. 0 or -errno. Does not return in the worker. */
+    int (*start)(struct pool *p, struct worker *w, const int *keep, size_t n);
+};
+
+struct channel_ops {
+    const char *name, *help;
+    bool shared; /* one for all workers: they take tasks themselves, nobody assigns them */
+    int (*open)(struct pool *p);
+    void (*close)(struct pool *p);
+    /* Before w starts: makes its connection. The worker's ends go to child[0] (receive) and
+     * child[1] (send), -1 where there is none of its own. */
+    int (*connect)(struct pool *p, struct worker *w, int child[2]);
+    /* Takes m over (see message.kept). Never blocks, cannot fail: what goes wrong shows later. */
+    void (*send)(struct pool *p, struct worker *w, struct message *m);
+    /* In the worker; both wait. 1 or -errno; 0 or -errno. */
+    int (*take)(struct worker_self *self, struct received *r);
+    int (*give)(struct worker_self *self, struct frame_head *head, const struct iovec *iov, int n);
+};
+
+struct deliver_ops {
+    const char *name, *help;
+    bool by_bytes; /* config.fixed is needed */
+    int (*open)(struct pool *p);
+    void (*close)(struct pool *p);
+    int (*connect)(struct pool *p, struct worker *w, int *child);
+    /* After w started: begins to send. 0 or -errno. */
+    int (*offer)(struct pool *p, struct worker *w);
+    /* In the worker: waits for the data. r->body NULL: it is there already. 1 or -errno. */
+    int (*receive)(struct worker_self *self, struct received *r);
+    /* Bytes that were to go to workers and are not out. */
+    uint64_t (*left)(struct pool *p);
+};
+
+/* NULL-terminated; the first one is the default. */
+extern const struct start_ops *const start_list[];
+extern const struct channel_ops *const channel_list[];
+extern const struct deliver_ops *const deliver_list[];
+
+/* By name, or NULL. */
+const struct start_ops *start_find(const char *name);
+const struct channel_ops *channel_find(const char *name);
+const struct deliver_ops *deliver_find(const char *name);
+
+extern const struct start_ops start_fork;
+extern const struct channel_ops channel_pipe, channel_socket, channel_queue;
+extern const struct deliver_ops deliver_inherit, deliver_send, deliver_queue, deliver_shm;
+
+#endif

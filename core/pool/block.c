@@ -1,0 +1,59 @@
+/* block: see block.h. */
+#include "pool/block.h"
+
+#include <errno.h>
+
+/* From here on a mapping of its own is cheaper than growing malloc's heap, and can be huge. */
+#define MAP_FROM ((size_t)256 << 10)
+
+static int fill_in(struct block *b, enum block_kind kind, size_t size) {
+    b->mapped = kind == BLOCK_SHARED || size >= MAP_FROM;
+    if (b->mapped) {
+        void *addr;
+        enum map_kind how = kind == BLOCK_SHARED ? MAP_KIND_SHARED : MAP_KIND_PRIVATE;
+        int err = map_open(b->sys, how, size ? size : 1, &addr);
+        b->data = addr;
+        return err;
+    }
+    b->data = sys_malloc(b->sys, size);
+    return b->data ? 0 : -ENOMEM;
+}
+
+int block_new(struct sys *s, enum block_kind kind, size_t size, struct block **out) {
+    struct block *b = sys_malloc(s, sizeof *b);
+    if (b == NULL)
+        return -ENOMEM;
+    *b = (struct block){.sys = s, .size = size, .refs = 1, .kind = kind};
+    int err = fill_in(b, kind, size);
+    if (err < 0) {
+        sys_free(b);
+        return err;
+    }
+    *out = b;
+    return 0;
+}
+
+int block_adopt_sealed(struct sys *s, void *addr, size_t size, struct block **out) {
+    struct block *b = sys_malloc(s, sizeof *b);
+    if (b == NULL)
+        return -ENOMEM;
+    *b = (struct block){
+        .sys = s, .data = addr, .size = size, .refs = 1, .kind = BLOCK_SEALED, .mapped = true};
+    *out = b;
+    return 0;
+}
+
+struct block *block_ref(struct block *b) {
+    b->refs++;
+    return b;
+}
+
+void block_unref(struct block *b) {
+    if (b == NULL || --b->refs > 0)
+        return;
+    if (b->mapped)
+        map_close(b->sys, b->data, b->size ? b->size : 1);
+    else
+        sys_free(b->data);
+    sys_free(b);
+}

@@ -1,0 +1,83 @@
+/* channel=queue: one task queue that all workers take from and one result queue that all put into. */
+#include <errno.h>
+
+#include "pool/inside.h"
+
+static int open_one(struct sys *s, struct queue **out) {
+    struct queue *q = sys_malloc(s, sizeof *q);
+    if (q == NULL)
+        return -ENOMEM;
+    int err = queue_open(q, s);
+    if (err < 0) {
+        sys_free(q);
+        return err;
+    }
+    *out = q;
+    return 0;
+}
+
+static void close_one(struct queue **q) {
+    if (*q == NULL)
+        return;
+    queue_close(*q);
+    sys_free(*q);
+    *q = NULL;
+}
+
+static void close_both(struct pool *p) {
+    close_one(&p->tasks);
+    close_one(&p->results);
+}
+
+static int open_both(struct pool *p) {
+    int err = open_one(p->sys, &p->tasks);
+    if (err == 0)
+        err = open_one(p->sys, &p->results);
+    if (err < 0)
+        close_both(p);
+    return err;
+}
+
+static int shared_connect(struct pool *p, struct worker *w, int child[2]) {
+    (void)w;
+    child[0] = p->tasks->in;
+    child[1] = p->results->out;
+    return 0;
+}
+
+static void shared_send(struct pool *p, struct worker *w, struct message *m) {
+    (void)w; /* whoever comes first takes it */
+    queue_put(p->tasks, m);
+}
+
+static int shared_take(struct worker_self *self, struct received *r) {
+    return queue_get(self->pool->tasks, DEADLINE_NEVER, &self->slot->claim, r);
+}
+
+static int shared_give(struct worker_self *self, struct frame_head *head, const struct iovec *iov,
+                       int n) {
+    struct queue *q = self->pool->results;
+    struct message *m = message_new(self->pool->sys, FRAME_RESULTS);
+    int err = m ? 0 : -ENOMEM;
+    for (int i = 0; i < n && err == 0; i++)
+        err = buf_add(&m->body, iov[i].iov_base, iov[i].iov_len);
+    if (err < 0) {
+        message_free(m);
+        return err;
+    }
+    m->head = *head;
+    queue_put(q, m);
+    return queue_flush_all(q, DEADLINE_NEVER);
+}
+
+const struct channel_ops channel_queue = {
+    .name = "queue",
+    .help = "one task queue and one result queue, shared by all workers",
+    .shared = true,
+    .open = open_both,
+    .close = close_both,
+    .connect = shared_connect,
+    .send = shared_send,
+    .take = shared_take,
+    .give = shared_give,
+};

@@ -1,0 +1,26 @@
+/* channel=socket: one connected pair of stream sockets a worker. */
+#include "pool/channel_stream.h"
+
+#define BUFFER ((size_t)1 << 20)
+
+static int socket_connect(struct pool *p, struct worker *w, int child[2]) {
+    int pair[2];
+    int err = socket_open(p->sys, SOCK_STREAM, pair, BUFFER);
+    if (err < 0)
+        return err;
+    child[0] = child[1] = pair[1];
+    fd_set_blocking(p->sys, pair[0], false);
+    stream_init(&w->stream, p->sys, pair[0], pair[0], FD_SOCKET);
+    return 0;
+}
+
+const struct channel_ops channel_socket = {
+    .name = "socket",
+    .help = "a socket pair for each worker",
+    .open = channel_stream_open,
+    .close = channel_stream_close,
+    .connect = socket_connect,
+    .send = channel_stream_send,
+    .take = channel_stream_take,
+    .give = channel_stream_give,
+};

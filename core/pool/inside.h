@@ -1,0 +1,142 @@
+/* inside: what the files of a pool share and nobody else may look at. */
+#ifndef RIG_POOL_INSIDE_H
+#define RIG_POOL_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "pool/axes.h"
+#include "pool/queue.h"
+#include "pool/stream.h"
+
+#define POOL_WORKERS_MAX 4096
+#define SLOT_RESULTS     ((size_t)32 << 10)
+
+/* Memory that a worker shares with the coordinator, which reads it while the worker runs (times,
+ * counts) and after its death (what it was doing, and results that it had not sent). Stores are
+ * ordered so that a worker killed between any two of them leaves a state that is true. */
+struct slot {
+    _Atomic int64_t started_ns, ready_ns;
+    _Atomic uint32_t epoch;   /* the map that all below belongs to */
+    _Atomic uint64_t current; /* the task it is running, plus 1; 0: none */
+    _Atomic int64_t since_ns; /* when that one began; kept only if there is a time limit */
+    _Atomic uint64_t tasks, bytes_in, bytes_out, messages_in, messages_out;
+    struct frame_head claim;    /* shared channel: the message it took last, see queue_get */
+    _Atomic size_t results_len; /* bytes of finished results below that may not be sent yet */
+    uint8_t results[SLOT_RESULTS];
+};
+
+/* A message of tasks on its way through a worker, kept until all of them have ended. */
+struct chunk {
+    struct chunk *next;
+    struct message message; /* kept */
+    uint64_t first;
+    uint32_t count, ended;
+};
+
+struct chunk_list {
+    struct chunk *first, *last;
+    unsigned n;
+};
+
+struct worker {
+    unsigned id;
+    struct proc proc;
+    struct slot *slot;
+    struct stream stream; /* its own channel; unused with a shared one */
+    int ends[3]; /* the worker's side, from before its fork until after: receive, send, fixed */
+    struct stream side; /* delivery=send over a shared channel: a connection for the fixed data */
+    struct chunk_list chunks;
+    bool ready, leaving;
+    bool stopped; /* leaving, without having got the fixed data */
+    enum worker_fate fate;
+    bool doomed; /* told to end because of `doom` */
+    enum outcome_kind doom;
+    int64_t kill_at_ns; /* doomed: when patience ends */
+    int64_t
+        stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
+    uint64_t seen_tasks;
+    int at_pidfd, at_in, at_out, at_side; /* where in pool.polls; -1: not there */
+    int64_t rss_bytes, unique_bytes;
+};
+
+struct pool {
+    struct sys *sys;
+    pid_t owner;
+    struct pool_config config;
+    struct buf fixed;
+    struct worker *workers;
+    void *slots;
+    size_t slots_size;
+    struct queue *tasks, *results, *fixed_queue; /* NULL where the axes need none */
+    struct account account;
+    struct chunk_list in_queue; /* shared channel: chunks that some worker has or will take */
+    struct chunk_list retry;    /* chunks whose worker died before it began them */
+    const struct pool_io *io;
+    bool exhausted; /* io has no more items */
+    uint64_t hint;
+    uint32_t epoch;
+    double task_ns; /* smoothed duration of a task; 0: not known yet */
+    unsigned ready_at_last;
+    unsigned early_deaths; /* in a row, before a first task */
+    int64_t opened_ns;
+    struct worker_report *past; /* workers that were replaced */
+    size_t n_past;
+    struct worker_report *reports; /* for pool_reports */
+    struct pool_counters count;
+    bool closed;
+    char *failure; /* what a worker's initializer said last */
+    char why[256];
+    struct pollfd *polls;
+    size_t cap_polls;
+};
+
+struct worker_self {
+    struct pool *pool;
+    struct slot *slot;
+    unsigned id;
+    struct stream stream, side;
+    struct buf out;
+    uint64_t flushed_first;
+    uint32_t results; /* records in slot->results */
+    uint64_t busy_ns;
+};
+
+/* pool.c */
+int worker_begin(struct pool *p, struct worker *w);
+/* Settles the accounts of a worker that was reaped and replaces it, if the pool goes on. */
+int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end);
+void pool_say(struct pool *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* worker.c: the life of a worker. */
+_Noreturn void worker_run(struct pool *p, struct worker *w);
+
+/* step.c: one turn of the coordinator's loop: sends what can go, waits until the deadline or an event,
+ * and handles it. 0, -ECANCELED, -ECHILD (broken), what a callback returned, -errno. */
+int pool_step(struct pool *p, int64_t deadline);
+
+/* Takes in all that w (NULL: the shared channel) has sent until now. 0 or -errno. */
+int step_drain(struct pool *p, struct worker *w);
+struct worker *pool_worker(struct pool *p, unsigned id);
+
+/* map.c */
+int map_results(struct pool *p, unsigned worker, const struct received *r);
+/* Settles the tasks of a worker that ended: finished, died, to be given to others. *had_task: it ran
+ * one when it ended. */
+int map_worker_ended(struct pool *p, struct worker *w, const struct proc_end *end, bool *had_task);
+/* Gives waiting tasks to workers. */
+int map_dispatch(struct pool *p);
+/* Deals with time limits; returns when to look again. */
+int64_t map_limits(struct pool *p);
+
+/* chunk.c */
+int chunk_next(struct pool *p, struct chunk **out); /* 1, 0: none left, -errno */
+void chunk_append(struct chunk_list *l, struct chunk *c);
+struct chunk *chunk_find(const struct chunk_list *l, uint64_t task);
+void chunk_remove(struct chunk_list *l, struct chunk *c);
+void chunk_free(struct chunk *c);
+void chunk_free_all(struct chunk_list *l);
+struct chunk *chunk_pop(struct chunk_list *l);
+/* Puts the tasks of c that have not ended on p->retry. */
+int chunk_retry(struct pool *p, const struct chunk *c);
+
+#endif

@@ -1,0 +1,269 @@
+/* map: one map over a pool: hands out chunks, takes in results, settles what a dead worker leaves,
+ * enforces the time limit of a task. */
+#include <errno.h>
+#include <string.h>
+
+#include "pool/inside.h"
+
+/* Between asking a worker to end and ending it. */
+#define GRACE_NS (200 * INT64_C(1000000))
+/* Messages of shorter work than this are sent one ahead, to hide the wake-up. */
+#define AHEAD_NS      1e6
+#define QUEUED_CHUNKS 256
+#define QUEUED_BYTES  ((size_t)16 << 20)
+
+static int report(struct pool *p, const struct outcome *o, const uint8_t *value, size_t len,
+                  struct block *owner) {
+    return p->io->take(p->io->ctx, o, value, len, owner);
+}
+
+static struct chunk_list *chunks_of(struct pool *p, struct worker *w) {
+    return p->config.channel->shared ? &p->in_queue : &w->chunks;
+}
+
+static void note_ended(struct pool *p, struct worker *w, uint64_t task) {
+    struct chunk_list *l = chunks_of(p, w);
+    struct chunk *c = chunk_find(l, task);
+    if (c != NULL && ++c->ended == c->count) {
+        chunk_remove(l, c);
+        chunk_free(c);
+    }
+}
+
+static int end_task(struct pool *p, struct worker *w, struct outcome *o, const uint8_t *value,
+                    size_t len, struct block *owner) {
+    o->worker = w->id;
+    o->attempt = 1;
+    if (account_finish(&p->account, o->task, o->kind, w->id) < 0)
+        return 0; /* it had ended: these are the same results a second time */
+    note_ended(p, w, o->task);
+    return report(p, o, value, len, owner);
+}
+
+/* Records of finished tasks, from a message or from a dead worker's slot. */
+static int take_records(struct pool *p, struct worker *w, const uint8_t *at, size_t size,
+                        struct block *owner) {
+    const uint8_t *end = at + size;
+    while (at < end) {
+        struct result_head r;
+        if ((size_t)(end - at) < sizeof r)
+            return -EBADMSG;
+        memcpy(&r, at, sizeof r);
+        at += sizeof r;
+        if (r.len > (size_t)(end - at) || r.task >= p->account.n)
+            return -EBADMSG;
+        struct outcome o = {.task = r.task,
+                            .kind = r.status ? OUTCOME_ERROR : OUTCOME_OK,
+                            .pid = w->proc.pid,
+                            .exit_code = -1};
+        if (r.status != 0) {
+            o.message = (const char *)at;
+            o.message_len = r.len;
+        }
+        int err = end_task(p, w, &o, r.status ? NULL : at, r.status ? 0 : r.len, owner);
+        if (err < 0)
+            return err;
+        at += r.len;
+    }
+    return 0;
+}
+
+static void learn_duration(struct pool *p, const struct frame_head *h) {
+    if (h->count == 0 || h->busy_ns == 0)
+        return;
+    double now = (double)h->busy_ns / h->count;
+    p->task_ns = p->task_ns > 0 ? 0.75 * p->task_ns + 0.25 * now : now;
+}
+
+int map_results(struct pool *p, unsigned worker, const struct received *r) {
+    struct worker *w = pool_worker(p, worker);
+    if (p->io == NULL || r->head.epoch != p->epoch)
+        return 0;
+    if (w == NULL)
+        return -EBADMSG;
+    learn_duration(p, &r->head);
+    return take_records(p, w, r->body, r->len, r->owner);
+}
+
+static int end_current(struct pool *p, struct worker *w, const struct proc_end *end) {
+    uint64_t current = atomic_load(&w->slot->current);
+    if (current == 0 || !account_is_open(&p->account, current - 1))
+        return 0;
+    struct outcome o = {.task = current - 1,
+                        .kind = w->doomed ? w->doom : OUTCOME_DIED,
+                        .pid = w->proc.pid,
+                        .signal = end ? end->signal : 0,
+                        .exit_code = end ? end->exit_code : -1};
+    int err = end_task(p, w, &o, NULL, 0, NULL);
+    return err < 0 ? err : 1;
+}
+
+/* What it had been given and not begun goes to others. */
+static int give_back(struct pool *p, struct worker *w) {
+    int err = 0;
+    if (!p->config.channel->shared) {
+        for (struct chunk *c; err == 0 && (c = chunk_pop(&w->chunks)) != NULL;) {
+            err = chunk_retry(p, c);
+            chunk_free(c);
+        }
+        return err;
+    }
+    const struct frame_head *claim = &w->slot->claim;
+    if (frame_check(claim) < 0 || claim->type != FRAME_TASKS || claim->epoch != p->epoch)
+        return 0;
+    struct chunk *c = chunk_find(&p->in_queue, claim->first);
+    if (c == NULL || c->first != claim->first || c->count != claim->count)
+        return 0;
+    chunk_remove(&p->in_queue, c);
+    queue_forget(p->tasks, &c->message);
+    err = chunk_retry(p, c);
+    chunk_free(c);
+    return err;
+}
+
+int map_worker_ended(struct pool *p, struct worker *w, const struct proc_end *end, bool *had_task) {
+    struct slot *slot = w->slot;
+    bool same = atomic_load(&slot->epoch) == p->epoch;
+    int err = 0;
+    *had_task = false;
+    if (p->io == NULL)
+        return 0;
+    size_t len = atomic_load_explicit(&slot->results_len, memory_order_acquire);
+    if (same && len <= SLOT_RESULTS)
+        err = take_records(p, w, slot->results, len, NULL);
+    if (same && err == 0) {
+        err = end_current(p, w, end);
+        *had_task = err == 1;
+    }
+    return err < 0 ? err : give_back(p, w);
+}
+
+static unsigned depth(const struct pool *p) {
+    uint32_t n = p->config.chunk > 0 ? p->config.chunk : 1;
+    return p->task_ns > 0 && p->task_ns * n < AHEAD_NS ? 2 : 1;
+}
+
+static int dispatch_shared(struct pool *p) {
+    while (p->in_queue.n < QUEUED_CHUNKS + p->config.workers &&
+           p->tasks->outbox.bytes < QUEUED_BYTES) {
+        struct chunk *c;
+        int got = chunk_next(p, &c);
+        if (got <= 0)
+            return got;
+        chunk_append(&p->in_queue, c);
+        p->config.channel->send(p, NULL, &c->message);
+    }
+    return 0;
+}
+
+int map_dispatch(struct pool *p) {
+    if (p->config.channel->shared)
+        return dispatch_shared(p);
+    /* Everybody gets a first message before anybody gets one ahead. */
+    for (unsigned level = 1; level <= depth(p); level++) {
+        for (unsigned i = 0; i < p->config.workers; i++) {
+            struct worker *w = &p->workers[i];
+            if (!w->ready || w->doomed || w->chunks.n >= level)
+                continue;
+            struct chunk *c;
+            int got = chunk_next(p, &c);
+            if (got <= 0)
+                return got;
+            chunk_append(&w->chunks, c);
+            p->config.channel->send(p, w, &c->message);
+        }
+    }
+    return 0;
+}
+
+static void doom(struct pool *p, struct worker *w, int64_t now) {
+    w->doomed = true;
+    w->doom = OUTCOME_TIMEOUT;
+    w->kill_at_ns = now + GRACE_NS;
+    proc_signal(p->sys, &w->proc, SIGTERM);
+}
+
+/* When w's task has had its time: the running one since it began; one that it does not even begin
+ * (stopped, say) since it was seen to have one. */
+static int64_t limit_of(struct pool *p, struct worker *w, int64_t now) {
+    uint64_t tasks = atomic_load(&w->slot->tasks);
+    bool running = atomic_load(&w->slot->current) != 0;
+    if (running || w->chunks.n == 0 || tasks != w->seen_tasks)
+        w->stuck_since_ns = 0;
+    w->seen_tasks = tasks;
+    if (running)
+        return atomic_load(&w->slot->since_ns) + p->config.timeout_ns;
+    if (w->chunks.n == 0)
+        return DEADLINE_NEVER;
+    if (w->stuck_since_ns == 0)
+        w->stuck_since_ns = now;
+    return w->stuck_since_ns + p->config.timeout_ns;
+}
+
+int64_t map_limits(struct pool *p) {
+    int64_t next = DEADLINE_NEVER;
+    int64_t now = p->config.timeout_ns > 0 ? clock_now_ns() : 0;
+    for (unsigned i = 0; i < p->config.workers && p->config.timeout_ns > 0; i++) {
+        struct worker *w = &p->workers[i];
+        if (w->proc.pid <= 0 || w->leaving)
+            continue;
+        int64_t at = w->doomed ? w->kill_at_ns : limit_of(p, w, now);
+        if (at <= now && !w->doomed) {
+            doom(p, w, now);
+            at = w->kill_at_ns;
+        } else if (at <= now) {
+            proc_signal(p->sys, &w->proc, SIGKILL);
+            at = w->kill_at_ns = now + GRACE_NS;
+        }
+        next = at < next ? at : next;
+    }
+    return next;
+}
+
+/* The map ends early: what has not ended is cancelled. */
+static void cancel_rest(struct pool *p) {
+    for (uint64_t task = 0; task < p->account.n && p->account.open > 0; task++) {
+        if (account_finish(&p->account, task, OUTCOME_CANCELLED, 0) < 0)
+            continue;
+        struct outcome o = {.task = task, .kind = OUTCOME_CANCELLED, .attempt = 1, .exit_code = -1};
+        report(p, &o, NULL, 0, NULL);
+    }
+}
+
+static int run_to_end(struct pool *p) {
+    for (;;) {
+        int err = map_dispatch(p);
+        if (err < 0)
+            return err;
+        if (p->exhausted && p->account.open == 0)
+            return 0;
+        err = pool_step(p, DEADLINE_NEVER);
+        if (err < 0)
+            return err;
+    }
+}
+
+int pool_map(struct pool *p, const struct pool_io *io, uint64_t hint) {
+    if (p->closed || p->io != NULL) { /* the latter: a callback left the last map by a jump */
+        pool_say(p, p->closed ? "the pool is closed" : "the pool's last map was broken off");
+        return -EINVAL;
+    }
+    account_begin(&p->account);
+    p->epoch++;
+    p->exhausted = false;
+    p->hint = hint;
+    p->io = io;
+    int err = run_to_end(p);
+    if (err < 0)
+        cancel_rest(p);
+    p->io = NULL;
+    p->ready_at_last = 0;
+    for (unsigned i = 0; i < p->config.workers; i++)
+        p->ready_at_last += atomic_load(&p->workers[i].slot->ready_ns) != 0;
+    if (err == 0 && !account_balanced(&p->account)) {
+        pool_say(p, "the outcomes do not add up: %llu tasks", (unsigned long long)p->account.n);
+        return -EPROTO;
+    }
+    p->count.tasks += p->account.n;
+    return err;
+}

@@ -1,0 +1,355 @@
+/* pool: opening, closing and replacing workers. What happens in between is in map.c and step.c. */
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "os/fds.h"
+#include "pool/inside.h"
+
+#define EARLY_DEATHS_MAX 3
+/* How long the workers may take to finish before they are made to. */
+#define FINISH_NS (30 * NS_PER_S)
+
+void pool_say(struct pool *p, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(p->why, sizeof p->why, fmt, args);
+    va_end(args);
+}
+
+const char *pool_why(const struct pool *p) {
+    return p->why;
+}
+const struct account *pool_account(const struct pool *p) {
+    return &p->account;
+}
+unsigned pool_ready(const struct pool *p) {
+    return p->ready_at_last;
+}
+
+static struct slot *slot_of(struct pool *p, unsigned i) {
+    return (struct slot *)((char *)p->slots + (size_t)i * (p->slots_size / p->config.workers));
+}
+
+static void close_worker_ends(struct pool *p, struct worker *w) {
+    const bool shared = p->config.channel->shared;
+    if (!shared && w->ends[1] != w->ends[0])
+        fds_close(p->sys, &w->ends[1]);
+    if (!shared)
+        fds_close(p->sys, &w->ends[0]);
+    if (p->config.deliver == &deliver_send)
+        fds_close(p->sys, &w->ends[2]);
+    w->ends[0] = w->ends[1] = w->ends[2] = -1;
+}
+
+static void close_streams(struct worker *w) {
+    stream_close(&w->stream);
+    stream_close(&w->side);
+}
+
+static int connect_worker(struct pool *p, struct worker *w) {
+    w->ends[0] = w->ends[1] = w->ends[2] = -1;
+    stream_init(&w->stream, p->sys, -1, -1, FD_SOCKET);
+    stream_init(&w->side, p->sys, -1, -1, FD_SOCKET);
+    int err = p->config.channel->connect(p, w, w->ends);
+    if (err == 0)
+        err = p->config.deliver->connect(p, w, &w->ends[2]);
+    return err;
+}
+
+int worker_begin(struct pool *p, struct worker *w) {
+    unsigned id = w->id;
+    struct slot *slot = w->slot;
+    *w = (struct worker){
+        .id = id, .slot = slot, .proc = PROC_NONE, .rss_bytes = -1, .unique_bytes = -1};
+    memset(slot, 0, offsetof(struct slot, results));
+    int err = connect_worker(p, w);
+    if (err == 0)
+        err = p->config.start->start(p, w, w->ends, 3);
+    close_worker_ends(p, w);
+    if (err == 0) {
+        p->count.forks++;
+        err = p->config.deliver->offer(p, w);
+    }
+    if (err < 0)
+        close_streams(w);
+    return err;
+}
+
+static void fill_report(const struct pool *p, const struct worker *w, const struct proc_end *end,
+                        struct worker_report *r) {
+    struct slot *s = w->slot;
+    int64_t started = atomic_load(&s->started_ns), ready = atomic_load(&s->ready_ns);
+    *r = (struct worker_report){
+        .id = w->id,
+        .pid = w->proc.pid,
+        .started_ns = started ? started - p->opened_ns : 0,
+        .ready_ns = ready ? ready - p->opened_ns : 0,
+        .tasks = atomic_load(&s->tasks),
+        .bytes_in = atomic_load(&s->bytes_in),
+        .bytes_out = atomic_load(&s->bytes_out),
+        .messages_in = atomic_load(&s->messages_in),
+        .messages_out = atomic_load(&s->messages_out),
+        .rss_bytes = w->rss_bytes,
+        .unique_bytes = w->unique_bytes,
+        .fate = w->fate,
+    };
+    if (end != NULL)
+        r->end = *end;
+    else
+        r->end.exit_code = -1;
+}
+
+static int remember(struct pool *p, struct worker *w, const struct proc_end *end) {
+    size_t n = p->n_past + 1;
+    struct worker_report *more = sys_realloc(p->sys, p->past, n * sizeof *more);
+    if (more == NULL)
+        return -ENOMEM;
+    p->past = more;
+    w->fate = !w->leaving                       ? FATE_DIED
+              : w->stopped                      ? FATE_STOPPED
+              : end != NULL && end->signal == 0 ? FATE_EXITED
+                                                : FATE_DIED;
+    fill_report(p, w, end, &p->past[p->n_past]);
+    p->n_past = n;
+    return 0;
+}
+
+static int give_up(struct pool *p) {
+    pool_say(p, "%d workers in a row ended before their first task%s%.180s", EARLY_DEATHS_MAX,
+             p->failure ? "; the last one said: " : "", p->failure ? p->failure : "");
+    return -ECHILD;
+}
+
+int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
+    bool had_task = false;
+    int err = step_drain(p, w); /* what it sent before it ended counts */
+    bool fresh = atomic_load(&w->slot->tasks) == 0;
+    outbox_free(&w->stream.outbox); /* before the chunks it points into */
+    if (err == 0)
+        err = map_worker_ended(p, w, end, &had_task);
+    if (err == 0)
+        err = remember(p, w, end);
+    w->proc.pid = -1;
+    close_streams(w);
+    if (err < 0 || w->leaving)
+        return err;
+    p->early_deaths = fresh && !had_task ? p->early_deaths + 1 : 0;
+    if (p->early_deaths >= EARLY_DEATHS_MAX)
+        return give_up(p);
+    p->count.replaced++;
+    err = worker_begin(p, w);
+    if (err < 0)
+        pool_say(p, "a worker that had ended could not be replaced: %s", strerror(-err));
+    return err;
+}
+
+static int open_parts(struct pool *p) {
+    const struct pool_config *c = &p->config;
+    size_t each = (sizeof(struct slot) + 4095) & ~(size_t)4095;
+    p->slots_size = each * c->workers;
+    int err = map_open(p->sys, MAP_KIND_SHARED, p->slots_size, &p->slots);
+    if (err < 0)
+        return err;
+    p->workers = sys_malloc(p->sys, c->workers * sizeof *p->workers);
+    if (p->workers == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i < c->workers; i++)
+        p->workers[i] = (struct worker){.id = i + 1, .slot = slot_of(p, i), .proc = PROC_NONE};
+    for (unsigned i = 0; i < c->workers; i++) {
+        stream_init(&p->workers[i].stream, p->sys, -1, -1, FD_SOCKET);
+        stream_init(&p->workers[i].side, p->sys, -1, -1, FD_SOCKET);
+    }
+    err = account_init(&p->account, p->sys, c->workers);
+    if (err == 0 && c->fixed != NULL)
+        err = buf_add_buf(&p->fixed, c->fixed);
+    if (err == 0)
+        err = c->channel->open(p);
+    return err < 0 ? err : c->deliver->open(p);
+}
+
+int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, char *why,
+              size_t size) {
+    if (c->workers == 0 || c->workers > POOL_WORKERS_MAX) {
+        snprintf(why, size, "%u workers: a pool has 1 to %d", c->workers, POOL_WORKERS_MAX);
+        return -EINVAL;
+    }
+    struct pool *p = sys_malloc(s, sizeof *p);
+    if (p == NULL)
+        return -ENOMEM;
+    *p = (struct pool){.sys = s, .owner = s->pid, .config = *c, .opened_ns = clock_now_ns()};
+    buf_init(&p->fixed, s);
+    if (c->placed != NULL)
+        block_ref(c->placed);
+    int err = open_parts(p);
+    snprintf(why, size, "the channels of the pool: %s", strerror(-err));
+    for (unsigned i = 0; i < c->workers && err == 0; i++) {
+        err = worker_begin(p, &p->workers[i]);
+        snprintf(why, size, "worker %u of %u: %s", i + 1, c->workers, strerror(-err));
+    }
+    if (err < 0)
+        pool_free(p);
+    else
+        *out = p;
+    return err;
+}
+
+static bool all_ready(const struct pool *p) {
+    for (unsigned i = 0; i < p->config.workers; i++)
+        if (!p->workers[i].ready)
+            return false;
+    return true;
+}
+
+int pool_wait_ready(struct pool *p, int64_t deadline) {
+    while (!all_ready(p)) {
+        int err = pool_step(p, deadline);
+        if (err < 0)
+            return err;
+        if (deadline != DEADLINE_NEVER && clock_now_ns() >= deadline && !all_ready(p))
+            return -ETIMEDOUT;
+    }
+    return 0;
+}
+
+void pool_sample(struct pool *p) {
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        struct worker *w = &p->workers[i];
+        if (w->proc.pid > 0)
+            proc_memory(p->sys, w->proc.pid, &w->rss_bytes, &w->unique_bytes);
+    }
+}
+
+static unsigned running(const struct pool *p) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < p->config.workers; i++)
+        n += p->workers[i].proc.pid > 0;
+    return n;
+}
+
+/* Workers without the fixed data: they would only get it to leave. */
+static int abandon_delivery(struct pool *p) {
+    p->count.undelivered_bytes = p->config.deliver->left(p);
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        struct worker *w = &p->workers[i];
+        w->leaving = true;
+        if (w->proc.pid <= 0 || atomic_load(&w->slot->ready_ns) != 0)
+            continue;
+        w->stopped = true;
+        p->count.undelivered_workers += p->config.deliver->by_bytes;
+        proc_signal(p->sys, &w->proc, SIGKILL);
+    }
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        struct worker *w = &p->workers[i];
+        struct proc_end end;
+        if (!w->stopped)
+            continue;
+        int32_t pid = w->proc.pid;
+        int got = proc_stop(p->sys, &w->proc, 0, &end);
+        w->proc.pid = pid;
+        int err = worker_ended(p, w, got == 1 ? &end : NULL);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int tell_to_stop(struct pool *p) {
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        struct worker *w = &p->workers[i];
+        struct message *m = w->proc.pid > 0 ? message_new(p->sys, FRAME_STOP) : NULL;
+        if (m != NULL)
+            p->config.channel->send(p, w, m);
+        else if (w->proc.pid > 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void kill_all(struct pool *p) {
+    for (unsigned i = 0; i < p->config.workers; i++)
+        if (p->workers[i].proc.pid > 0)
+            proc_signal(p->sys, &p->workers[i].proc, SIGKILL);
+}
+
+int pool_close(struct pool *p) {
+    if (p->closed)
+        return 0;
+    p->closed = true;
+    int err = abandon_delivery(p);
+    if (err == 0)
+        err = tell_to_stop(p);
+    int64_t limit = p->config.timeout_ns > 0 ? p->config.timeout_ns : FINISH_NS;
+    int64_t deadline = clock_now_ns() + limit;
+    while (err == 0 && running(p) > 0) {
+        err = pool_step(p, deadline);
+        if (err == 0 && running(p) > 0 && clock_now_ns() >= deadline) {
+            pool_say(p, "%u workers had not finished after %.1f s", running(p),
+                     (double)limit / 1e9);
+            kill_all(p);
+            deadline = DEADLINE_NEVER;
+        }
+    }
+    if (err == 0 && p->failure != NULL)
+        pool_say(p, "%.250s", p->failure);
+    return err < 0 ? err : p->failure != NULL;
+}
+
+void pool_free(struct pool *p) {
+    if (p == NULL || p->owner != p->sys->pid)
+        return; /* a child's copy: its descriptors are closed, their numbers may be others' by now */
+    if (p->workers != NULL) {
+        kill_all(p);
+        for (unsigned i = 0; i < p->config.workers; i++)
+            if (p->workers[i].proc.pid > 0)
+                proc_stop(p->sys, &p->workers[i].proc, 0, NULL);
+    }
+    for (unsigned i = 0; i < p->config.workers && p->workers != NULL; i++) {
+        close_streams(&p->workers[i]);
+        chunk_free_all(&p->workers[i].chunks);
+    }
+    p->config.channel->close(p);
+    p->config.deliver->close(p);
+    chunk_free_all(&p->in_queue);
+    chunk_free_all(&p->retry);
+    account_free(&p->account);
+    buf_free(&p->fixed);
+    block_unref(p->config.placed);
+    if (p->slots != NULL)
+        map_close(p->sys, p->slots, p->slots_size);
+    sys_free(p->workers);
+    sys_free(p->past);
+    sys_free(p->reports);
+    sys_free(p->polls);
+    sys_free(p->failure);
+    sys_free(p);
+}
+
+struct worker_report *pool_reports(struct pool *p, size_t *n) {
+    size_t most = p->n_past + p->config.workers;
+    struct worker_report *all = sys_realloc(p->sys, p->reports, most * sizeof *all);
+    *n = 0;
+    if (all == NULL)
+        return NULL;
+    p->reports = all;
+    if (p->n_past > 0)
+        memcpy(all, p->past, p->n_past * sizeof *all);
+    *n = p->n_past;
+    for (unsigned i = 0; i < p->config.workers; i++)
+        if (p->workers[i].proc.pid > 0)
+            fill_report(p, &p->workers[i], NULL, &all[(*n)++]);
+    return all;
+}
+
+void pool_count(struct pool *p, struct pool_counters *c) {
+    size_t n;
+    struct worker_report *r = pool_reports(p, &n);
+    *c = p->count;
+    for (size_t i = 0; i < n; i++) {
+        c->messages += r[i].messages_in + r[i].messages_out;
+        c->payload_bytes += r[i].bytes_in + r[i].bytes_out;
+    }
+}

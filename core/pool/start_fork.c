@@ -1,0 +1,15 @@
+/* start=fork: a worker is a fork of the coordinator, with all its memory, copy-on-write. */
+#include "pool/inside.h"
+
+static int start(struct pool *p, struct worker *w, const int *keep, size_t n) {
+    pid_t pid = proc_fork(p->sys, &w->proc, keep, n);
+    if (pid == 0)
+        worker_run(p, w);
+    return pid < 0 ? pid : 0;
+}
+
+const struct start_ops start_fork = {
+    .name = "fork",
+    .help = "a copy of the coordinator, memory copied on write",
+    .start = start,
+};

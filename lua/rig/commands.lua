@@ -1,0 +1,208 @@
+--- The commands that run nothing: show, check, list, and the help of a scenario. Each gives the text to print and the
+--- status to exit with.
+--- Not for printing: that is cli.lua.
+--- Neighbours: results.lua and report/text.lua (show), plan.lua and params.lua (check).
+
+local axes = require "rig.axes"
+local core = require "rig.core"
+local json = require "rig.json"
+local params = require "rig.params"
+local scenario = require "rig.scenario"
+local status = require "rig.status"
+local units = require "rig.units"
+
+local M = {}
+
+local EXIT = status.EXIT
+
+-- Columns as wide as their widest word; the last one is left as it is.
+local function columns(rows, indent)
+    local widths, lines = {}, {}
+    for _, row in ipairs(rows) do
+        for i = 1, #row - 1 do widths[i] = math.max(widths[i] or 0, utf8.len(row[i]) or #row[i]) end
+    end
+    for n, row in ipairs(rows) do
+        local parts = {}
+        for i, word in ipairs(row) do
+            parts[i] = word .. (" "):rep((widths[i] or 0) - (utf8.len(word) or #word))
+        end
+        lines[n] = indent .. table.concat(parts, "  "):gsub("%s+$", "")
+    end
+    return table.concat(lines, "\n") .. "\n"
+end
+
+-- ---- show ----------------------------------------------------------------------------------------------------------
+
+---@param opts table file
+---@param context { look: table }
+---@return string? text
+---@return integer exit
+---@return string? problem
+function M.show(opts, context)
+    local doc, problem = require("rig.results").read(opts.file)
+    if not doc then return nil, EXIT.unreadable, problem end
+    return require("rig.report.text").render(doc, context.look), 0
+end
+
+-- ---- check ---------------------------------------------------------------------------------------------------------
+
+-- A long sweep must not push everything else off the screen.
+local function cut(text)
+    if #text <= 40 then return text end
+    return text:sub(1, 37) .. "..."
+end
+
+local function parameter_rows(s, kind)
+    local rows = {}
+    for _, row in ipairs(params.describe(s)) do
+        if row.kind == kind then
+            local shown = cut(table.concat(row.values, ", "))
+            rows[#rows + 1] = { row.name, shown, row.help ~= "" and row.help or row.accepts }
+        end
+    end
+    return rows
+end
+
+local function parameters_text(s)
+    local parts = {}
+    local own = parameter_rows(s, "own")
+    if #own > 0 then parts[#parts + 1] = "Parameters of its own\n" .. columns(own, "  ") end
+    parts[#parts + 1] = "Parameters\n" .. columns(parameter_rows(s, "builtin"), "  ")
+    return table.concat(parts, "\n")
+end
+
+local function title(s)
+    return s.about ~= "" and ("%s: %s\n"):format(s.name, s.about) or s.name .. "\n"
+end
+
+---What `rig SCENARIO --help` says.
+---@param s rig.Scenario
+---@return string
+function M.scenario_help(s)
+    local rows = {}
+    for _, row in ipairs(params.describe(s)) do
+        rows[#rows + 1] = { row.name, cut(row.default), row.help ~= "" and row.help or "", row.accepts }
+    end
+    for _, row in ipairs(rows) do
+        row[3] = row[3] ~= "" and ("%s (%s)"):format(row[3], row[4]) or row[4]
+        row[4] = nil
+    end
+    return ("%s\nUsage: rig %s [NAME=VALUE…] [options]\n\nParameters, with their defaults\n%s\n%s\n"):format(
+        title(s), s.file, columns(rows, "  "), "rig run --help lists the options.")
+end
+
+local function cases_text(plan)
+    local lines = { ("%s, in this order"):format(units.count(#plan.cases, "case")) }
+    for _, case in ipairs(plan.cases) do
+        lines[#lines + 1] = ("  %3d  %s"):format(case.index, case.label)
+    end
+    return table.concat(lines, "\n") .. "\n"
+end
+
+local function check_json(plan)
+    local s = plan.scenario
+    local rows = json.list()
+    for i, row in ipairs(params.describe(s)) do
+        row.values = json.list(row.values)
+        rows[i] = row
+    end
+    local cases = json.list()
+    for i, case in ipairs(plan.cases) do
+        local effective = {}
+        for name, value in pairs(case.params) do
+            local kind = type(value)
+            effective[name] = (kind == "table" or kind == "userdata") and tostring(value) or value
+        end
+        cases[i] = { index = case.index, run = case.run, label = case.label, params = effective, axes = case.axes }
+    end
+    return json.encode({
+        name = s.name, about = s.about, file = s.file, parameters = rows, cases = cases, seed = plan.seed,
+        varying = json.list(plan.varying),
+    }, { pretty = true, order = { "name", "about", "file", "index", "label" } }) .. "\n"
+end
+
+---@param opts table
+---@param context { plan_of: fun(opts: table): rig.Plan?, any }
+---@return string? text
+---@return integer exit
+---@return any problem
+function M.check(opts, context)
+    local plan, problem = context.plan_of(opts)
+    if not plan then return nil, EXIT.error, problem end
+    if opts.json then return check_json(plan), 0 end
+    return table.concat({ title(plan.scenario), parameters_text(plan.scenario), cases_text(plan) }, "\n"), 0
+end
+
+-- ---- list ----------------------------------------------------------------------------------------------------------
+
+-- Beside the working directory first, then where `cmake --install` puts them, seen from the executable.
+local function scenario_folders()
+    local folders = { "scenarios" }
+    local link = core.exec { "readlink", "/proc/" .. core.getpid() .. "/exe", timeout = 2 }
+    local program = link and link.status == 0 and link.stdout:match "^(.*)/[^/]*\n?$"
+    if program then
+        folders[#folders + 1] = program .. "/../scenarios"
+        folders[#folders + 1] = program .. "/../share/rig/scenarios"
+    end
+    return folders
+end
+
+local function lua_files(folder)
+    local said = core.exec { "find", folder, "-maxdepth", "2", "-name", "*.lua", "-type", "f", timeout = 5 }
+    local files = {}
+    for path in ((said and said.stdout) or ""):gmatch "[^\n]+" do files[#files + 1] = path end
+    table.sort(files)
+    return files
+end
+
+local function scenarios_in(folders)
+    local found, seen = {}, {}
+    for _, folder in ipairs(folders) do
+        for _, path in ipairs(lua_files(folder)) do
+            local stem = path:match "scenarios/(.*)$" or path
+            if not seen[stem] then
+                seen[stem] = true
+                local s, problem = scenario.load(path)
+                found[#found + 1] = { file = path, name = s and s.name, about = s and s.about,
+                    problem = not s and tostring(problem) or nil }
+            end
+        end
+    end
+    return found
+end
+
+local function pools_at_hand()
+    local found = {}
+    for _, preset in ipairs(axes.presets) do
+        if not preset.later then found[#found + 1] = { name = preset.name, help = preset.help } end
+    end
+    return found
+end
+
+local function list_text(scenarios, pools)
+    local parts, rows = {}, {}
+    for i, one in ipairs(scenarios) do
+        rows[i] = { one.file, one.problem and "does not load: " .. one.problem or one.about }
+    end
+    parts[1] = #rows > 0 and "Scenarios\n" .. columns(rows, "  ")
+        or "No scenarios here; name a folder, as in rig list scenarios\n"
+    rows = {}
+    for i, one in ipairs(pools) do rows[i] = { one.name, one.help } end
+    parts[2] = "Pools\n" .. columns(rows, "  ")
+    return table.concat(parts, "\n")
+end
+
+---@param opts table folders, json
+---@return string? text
+---@return integer exit
+---@return string? problem
+function M.list(opts)
+    local folders = #(opts.folders or {}) > 0 and opts.folders or scenario_folders()
+    local scenarios, pools = scenarios_in(folders), pools_at_hand()
+    if opts.json then
+        return json.encode({ scenarios = json.list(scenarios), pools = json.list(pools) }, { pretty = true }) .. "\n", 0
+    end
+    return list_text(scenarios, pools), 0
+end
+
+return M

@@ -1,0 +1,241 @@
+--- What a scenario declares, checked strictly: every key known, every hook callable, every parameter in bounds.
+--- Not for files: it is given the table that stands in one, and the source only to name lines and to keep the order.
+--- Neighbours: scenario calls it, params checks the parameters, source finds lines.
+
+local mistake = require("rig.mistake")
+local names = require("rig.names")
+local params = require("rig.params")
+local source = require("rig.source")
+local values = require("rig.values")
+
+local M = {}
+
+---@class rig.Hook
+---@field name string
+---@field form string        how it is written
+---@field only "map"|nil     it belongs to `map` and means nothing beside `body`
+---@field value boolean?     a value will do in place of a function
+
+--- The hooks, in the order in which they are called.
+---@type rig.Hook[]
+M.hooks = {
+    { name = "memory", form = "function(p) return bytes end" },
+    { name = "setup", form = "function(p) return state end" },
+    { name = "fixed", form = "function(p) return data end", only = "map" },
+    { name = "items", form = "function(p) return list end", only = "map", value = true },
+    { name = "init", form = "function(p, fixed) return state end", only = "map" },
+    { name = "map", form = "function(item, fixed, w) return result end" },
+    { name = "finish", form = "function(w) end", only = "map" },
+    { name = "reduce", form = "function(results, p) return result end", only = "map" },
+    { name = "body", form = "function(p, state, n) end" },
+    { name = "expect", form = "a value or function(p, result) return right end", value = true },
+    { name = "verify", form = "function(results) return right end" },
+    { name = "work", form = "function(p) return { bytes = n, items = n } end" },
+    { name = "teardown", form = "function(p, state) end" },
+}
+
+local hook_named = {}
+for _, hook in ipairs(M.hooks) do hook_named[hook.name] = hook end
+
+-- Designed, but not in this version: a known word deserves another answer than an unknown one.
+local LATER = { thresholds = true, calibrate = true, gc = true }
+
+local known_keys = { "name", "about", "params" }
+for _, hook in ipairs(M.hooks) do known_keys[#known_keys + 1] = hook.name end
+for _, name in ipairs(params.builtin_names()) do known_keys[#known_keys + 1] = name end
+
+local is_known = {}
+for _, name in ipairs(known_keys) do is_known[name] = true end
+
+---@class rig.DeclareContext
+---@field path string?
+---@field keys rig.SourceKey[]?
+---@field line integer?  of the call of rig.scenario
+---@field declared boolean?
+---@field fail fun(key:string, value:any, problem:string, remedy:string, inner?:string)  raises at the key's line
+
+---@param path string?
+---@param text string? the source
+---@return rig.DeclareContext
+function M.context(path, text)
+    local keys, line = source.scenario_keys(text)
+    local context = { path = path, keys = keys, line = line }
+    function context.fail(at, value, problem, remedy, inner)
+        local where = source.line_of(keys, at, inner) or line
+        error(mistake.new {
+            file = path, line = where, key = inner or at, value = value, problem = problem, remedy = remedy,
+        }, 0)
+    end
+    return context
+end
+
+local function check_keys(t, context)
+    for key, v in pairs(t) do
+        if type(key) ~= "string" then
+            local problem = ("%s has no name"):format(values.show(v))
+            context.fail(("[%s]"):format(tostring(key)), v, problem, "write it as key = value")
+        end
+    end
+    for _, key in ipairs(names.keys(t)) do
+        if LATER[key] then
+            context.fail(key, t[key], "not available in this version of rig", "remove it")
+        elseif not is_known[key] then
+            local _, close = names.nearest(key, known_keys)
+            local remedy = names.suggest(key, known_keys)
+            if not close then remedy = remedy .. "; a parameter of your own belongs in params" end
+            context.fail(key, t[key], ("unknown key, given %s"):format(values.show(t[key])), remedy)
+        end
+    end
+end
+
+local function check_text(t, key, context)
+    local v = t[key]
+    if v == nil then return nil end
+    if type(v) ~= "string" or v == "" or v:find("%c") then
+        context.fail(key, v, ("%s is not a line of text"):format(values.show(v)), 'write it as "..."')
+    end
+    return v
+end
+
+local function is_count(v)
+    return math.type(v) and math.tointeger(v) and v >= 0
+end
+
+local function check_hook(hook, v, context)
+    if type(v) == "function" then return v end
+    if hook.name == "items" and is_count(v) then return math.tointeger(v) end
+    if hook.name == "items" and type(v) == "table" and not getmetatable(v) then return v end
+    if hook.value and hook.name ~= "items" then return v end
+    local accepted = "write " .. hook.name .. " = " .. hook.form
+    if hook.name == "items" then accepted = "give a list, a count, or " .. hook.form end
+    local shown, kind = values.show(v), "a " .. type(v)
+    if shown ~= kind then shown = shown .. " is " .. kind .. "," else shown = shown .. " is" end
+    context.fail(hook.name, v, shown .. " not a function", accepted)
+end
+
+local function check_hooks(t, context)
+    local hooks = {}
+    for _, hook in ipairs(M.hooks) do
+        if t[hook.name] ~= nil then hooks[hook.name] = check_hook(hook, t[hook.name], context) end
+    end
+    return hooks
+end
+
+-- A scenario maps items in a pool, or it times a body; the rest follows from which.
+local function check_shape(t, hooks, context)
+    if hooks.map and hooks.body then
+        context.fail("body", hooks.body, "map and body exclude each other", "keep the one that is to be measured")
+    elseif not hooks.map and not hooks.body then
+        context.fail("map", nil, "missing: nothing would be measured",
+            ("write map = %s, or body = %s"):format(hook_named.map.form, hook_named.body.form))
+    elseif hooks.map and hooks.items == nil then
+        context.fail("items", nil, "missing: map has nothing to work on", "give a list, a count, or a function(p)")
+    end
+    if not hooks.body then return end
+    for _, hook in ipairs(M.hooks) do
+        if hook.only and hooks[hook.name] ~= nil then
+            context.fail(hook.name, hooks[hook.name], "belongs to map, and this scenario has a body",
+                "make what body needs in setup")
+        end
+    end
+    for _, name in ipairs(params.builtin_names()) do
+        if t[name] ~= nil and params.needs_pool(name) then
+            context.fail(name, t[name], "belongs to a pool, and body runs without one", "remove it, or use map")
+        end
+    end
+end
+
+local function check_own_name(name, hooks, context)
+    if type(name) ~= "string" or not name:find("^[%a_][%w_]*$") then
+        context.fail("params", name, ("%s is not a name"):format(values.show(name)), "use letters, digits and _")
+    elseif params.is_builtin(name) then
+        context.fail("params", name, "a built-in parameter", "set it beside params, not in it", name)
+    elseif name == "preset" or (name == "impl" and hooks.map) then
+        context.fail("params", name, "results use this name for what the pool is", "choose another name", name)
+    end
+end
+
+local function own_params(t, hooks, context)
+    local given = t.params
+    if given == nil then return {} end
+    if type(given) ~= "table" or getmetatable(given) then
+        context.fail("params", given, ("%s is not a table"):format(values.show(given)),
+            "write params = { name = default }")
+    end
+    local found = {}
+    for name in pairs(given) do check_own_name(name, hooks, context) end
+    for _, name in ipairs(names.keys(given)) do
+        local param, problem, remedy, culprit = params.own(name, given[name])
+        if not param then context.fail("params", culprit, problem, remedy, name) end
+        param.line = source.line_of(context.keys, "params", name)
+        found[name] = param
+    end
+    return found
+end
+
+local function builtin_params(t, hooks, context)
+    local found = {}
+    for _, name in ipairs(params.builtin_names()) do
+        if hooks.map or not params.needs_pool(name) then
+            local param, problem, remedy, culprit = params.builtin(name, t[name])
+            if not param then context.fail(name, culprit, problem, remedy) end
+            param.line = t[name] ~= nil and source.line_of(context.keys, name) or nil
+            found[name] = param
+        end
+    end
+    return found
+end
+
+-- The scenario's parameters in the order in which it names them, as far as the source tells; then the others.
+local function in_order(builtin, own, context)
+    local list, taken = {}, {}
+    local function take(found, name)
+        local param = found[name]
+        if param and not taken[name] then list[#list + 1], taken[name] = param, true end
+    end
+    for _, key in ipairs(context.keys or {}) do
+        if key.name == "params" then
+            for _, inner in ipairs(key.keys or {}) do take(own, inner.name) end
+        elseif builtin[key.name] and builtin[key.name].origin == "scenario" then
+            take(builtin, key.name)
+        end
+    end
+    for _, name in ipairs(params.builtin_names()) do
+        if builtin[name] and builtin[name].origin == "scenario" then take(builtin, name) end
+    end
+    for _, name in ipairs(names.keys(own)) do take(own, name) end
+    for _, name in ipairs(params.builtin_names()) do take(builtin, name) end
+    return list
+end
+
+local function file_stem(path)
+    local stem = (path or "scenario"):match("([^/]+)$"):gsub("%.lua$", "")
+    return stem
+end
+
+---Raises a rig.Mistake, whose text is the whole message.
+---@param t any what rig.scenario was given
+---@param context rig.DeclareContext
+---@return rig.Scenario
+function M.check(t, context)
+    if type(t) ~= "table" or getmetatable(t) then
+        context.fail("rig.scenario", t, ("%s is not a table"):format(values.show(t)), "write rig.scenario { ... }")
+    end
+    check_keys(t, context)
+    local hooks = check_hooks(t, context)
+    check_shape(t, hooks, context)
+    return {
+        name = check_text(t, "name", context) or file_stem(context.path),
+        about = check_text(t, "about", context) or "",
+        file = context.path, line = context.line, hooks = hooks,
+        params = in_order(builtin_params(t, hooks, context), own_params(t, hooks, context), context),
+    }
+end
+
+---@param name string
+---@return boolean
+function M.is_hook(name)
+    return hook_named[name] ~= nil
+end
+
+return M

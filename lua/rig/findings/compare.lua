@@ -1,0 +1,205 @@
+-- Which of the things compared is faster, by how much, at which values, and up to where they are level.
+-- Not for why: that is cause and axes. Neighbour: points.lua (what is compared, and when a ratio means something).
+
+local human = require("rig.report.human")
+local points = require("rig.findings.points")
+
+local M = {}
+
+local MOST_SURROUNDINGS = 4
+local MOST_RATIOS = 4
+
+local function at_text(model, axis, x)
+    return axis and " at " .. points.value_text(model, axis.name, x) or ""
+end
+
+local function at_again(model, axis, x)
+    return axis and " at " .. points.value_again(model, axis.name, x) or ""
+end
+
+-- Where the ratio passes 1, between two neighbours on either side, by interpolation in log-log.
+local function crossing(low, high)
+    local a, b = math.log(low.r.ratio), math.log(high.r.ratio)
+    if a == b or low.x <= 0 then return nil end
+    local share = a / (a - b)
+    if share < 0 or share > 1 then return nil end
+    return math.exp(math.log(low.x) + share * (math.log(high.x) - math.log(low.x)))
+end
+
+-- Ratios of two series where both were measured.
+local function pair_up(first, second, axis)
+    local rows, by_x = {}, {}
+    for _, point in ipairs(first.points) do by_x[axis and point.params[axis.name] or 1] = point end
+    for _, point in ipairs(second.points) do
+        local x = axis and point.params[axis.name] or 1
+        local other = by_x[x]
+        if other then rows[#rows + 1] = { x = x, a = other, b = point, r = points.ratio(other, point) } end
+    end
+    return rows
+end
+
+local function turned(r)
+    return { ratio = 1 / r.ratio, low = r.high and 1 / r.high, high = r.low and 1 / r.low, runs = r.runs,
+        level = r.level }
+end
+
+-- Puts the one that is slower at the largest value where they differ second.
+local function slower_second(rows, first, second)
+    local last
+    for _, row in ipairs(rows) do
+        if not row.r.level then last = row end
+    end
+    if not last or last.r.ratio >= 1 then return rows, first, second, last ~= nil end
+    for i, row in ipairs(rows) do rows[i] = { x = row.x, a = row.b, b = row.a, r = turned(row.r) } end
+    return rows, second, first, true
+end
+
+local function largest_ratio(rows)
+    local largest = 1
+    for _, row in ipairs(rows) do largest = math.max(largest, row.r.ratio, 1 / row.r.ratio) end
+    return largest
+end
+
+-- "30.8 x … at 158M ints, 9.2 x at 25.1M ints": from the largest value down, the extremes when there are many.
+local function ratios_text(model, axis, slow, fast, ahead)
+    local first = ahead[#ahead]
+    local words = { ("%s takes %s as long as %s%s"):format(slow.label, points.ratio_text(first.r), fast.label,
+        at_text(model, axis, first.x)) }
+    for i = #ahead - 1, 1, -1 do
+        if #ahead <= MOST_RATIOS or i == 1 or i >= #ahead + 2 - MOST_RATIOS then
+            words[#words + 1] = points.ratio_text(ahead[i].r) .. at_again(model, axis, ahead[i].x)
+        end
+    end
+    return table.concat(words, ", ")
+end
+
+-- What holds where the slower one is not slower: level up to somewhere, or even faster.
+local function below_text(model, axis, rows, slow)
+    local level, faster, words = {}, {}, {}
+    for i, row in ipairs(rows) do
+        if row.r.level then level[#level + 1] = row
+        elseif row.r.ratio < 1 then faster[#faster + 1] = i end
+    end
+    if #faster > 0 then
+        local i = faster[#faster]
+        local cross = rows[i + 1] and crossing(rows[i], rows[i + 1])
+        words[1] = ("%s is the faster one %s (%s%s)"):format(slow.label,
+            cross and "below about " .. points.value_again(model, axis.name, cross) or "elsewhere",
+            human.ratio(rows[i].r.ratio), at_again(model, axis, rows[i].x))
+    end
+    if #level > 0 and #faster == 0 and rows[1].r.level then
+        local last = 1
+        while rows[last + 1] and rows[last + 1].r.level do last = last + 1 end
+        words[#words + 1] = ("they are level %s %s"):format(last == 1 and "at" or "up to",
+            points.value_again(model, axis.name, rows[last].x))
+    end
+    return #words > 0 and "; " .. table.concat(words, "; ") or ""
+end
+
+local function evidence_of(rows, axis, slow, fast)
+    local list, cases = {}, {}
+    for i, row in ipairs(rows) do
+        list[i] = { at = axis and row.x or nil, ratio = row.r.ratio, low = row.r.low, high = row.r.high,
+            level = row.r.level, fast_s = row.a.seconds, slow_s = row.b.seconds }
+        for _, index in ipairs(points.indexes(row.a, row.b)) do cases[#cases + 1] = index end
+    end
+    return { fast = fast.label, slow = slow.label, along = axis and axis.name or nil, ratios = list,
+        runs = rows[1].r.runs, cases = cases }
+end
+
+local function compare_two(model, axis, first, second)
+    local paired = pair_up(first, second, axis)
+    if #paired == 0 then return nil end
+    local rows, fast, slow, differ = slower_second(paired, first, second)
+    local text
+    if differ then
+        local ahead = {}
+        for _, row in ipairs(rows) do
+            if not row.r.level and row.r.ratio > 1 then ahead[#ahead + 1] = row end
+        end
+        text = ratios_text(model, axis, slow, fast, ahead) .. (axis and below_text(model, axis, rows, slow) or "")
+    else
+        text = ("%s and %s are level%s: within %s"):format(fast.label, slow.label,
+            axis and " at every " .. axis.name or "", human.ratio(largest_ratio(rows)))
+    end
+    return { kind = "faster", text = ("%s (%s)"):format(text, points.runs_text(rows[1].r.runs)),
+        evidence = evidence_of(rows, axis, slow, fast) }
+end
+
+-- The order of three or more at one value.
+local function rank(model, axis, x, list)
+    table.sort(list, function(a, b) return a.seconds < b.seconds end)
+    local best, level, slower, rows = list[1], {}, {}, {}
+    local runs = #best.values
+    for i = 2, #list do
+        local r = points.ratio(best, list[i])
+        runs = math.min(runs, r.runs)
+        rows[i - 1] = { label = list[i].label, seconds = list[i].seconds, ratio = r.ratio, low = r.low, high = r.high,
+            level = r.level }
+        if r.level then level[#level + 1] = list[i].label
+        else slower[#slower + 1] = ("%s %s"):format(list[i].label, points.ratio_text(r)) end
+    end
+    local words = { ("%s%s is fastest: %s%s"):format(
+        axis and "at " .. points.value_text(model, axis.name, x) .. " " or "", best.label, human.duration(best.seconds),
+        model.per) }
+    if #level > 0 then words[#words + 1] = "level with it: " .. human.join(level) end
+    if #slower > 0 then words[#words + 1] = "slower: " .. human.join(slower) end
+    return { kind = "faster", text = ("%s (%s)"):format(table.concat(words, "; "), points.runs_text(runs)),
+        evidence = { fastest = best.label, seconds = best.seconds, at = axis and x or nil,
+            along = axis and axis.name or nil, others = rows, runs = runs,
+            cases = points.indexes(table.unpack(list)) } }
+end
+
+local function points_at(series, axis, x)
+    local list = {}
+    for _, one in ipairs(series) do
+        for _, point in ipairs(one.points) do
+            if not axis or point.params[axis.name] == x then list[#list + 1] = point end
+        end
+    end
+    return list
+end
+
+local function rank_ends(model, axis, series, out)
+    if not axis then
+        out[#out + 1] = rank(model, nil, nil, points_at(series, nil, nil))
+        return
+    end
+    local crowded = {}
+    for _, x in ipairs(axis.values) do
+        if #points_at(series, axis, x) > 1 then crowded[#crowded + 1] = x end
+    end
+    for _, x in ipairs({ crowded[#crowded], #crowded > 1 and crowded[1] or nil }) do
+        out[#out + 1] = rank(model, axis, x, points_at(series, axis, x))
+    end
+end
+
+-- Serial beside pools of several sizes is a baseline, not a contender.
+local function without_baseline(axis, series)
+    if not axis or axis.name ~= "workers" then return series end
+    local kept = {}
+    for _, one in ipairs(series) do
+        if not one.points[1].serial then kept[#kept + 1] = one end
+    end
+    return kept
+end
+
+---@param model rig.Model
+---@return table[] findings
+function M.find(model)
+    local out = {}
+    if not model.contender then return out end
+    local axis = model.axis
+    for i, fixed in ipairs(points.surroundings(model, axis)) do
+        if i > MOST_SURROUNDINGS then break end
+        local series = without_baseline(axis, points.series(model, axis, fixed))
+        if #series == 2 then
+            out[#out + 1] = compare_two(model, axis, series[1], series[2])
+        elseif #series > 2 then
+            rank_ends(model, axis, series, out)
+        end
+    end
+    return out
+end
+
+return M

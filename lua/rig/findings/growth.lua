@@ -1,0 +1,227 @@
+-- How time grows with each number that was swept: the fitted exponent, as a whole and by phase, and where growth
+-- begins; for workers, the speed-up instead.
+-- Neighbours: stats (the fits), points (the series), phases (the parts of an iteration).
+
+local human = require("rig.report.human")
+local phases = require("rig.findings.phases")
+local points = require("rig.findings.points")
+local stats = require("rig.stats")
+
+local M = {}
+
+local MOST_SERIES = 6
+-- A phase below this share of the largest point's time is noise with an exponent.
+local SHARE_WORTH_NAMING = 0.03
+-- A turn is named when it leaves at most a third of the squares that one straight line leaves.
+local GAIN_OF_A_TURN = 3
+-- Below this factor over the whole sweep nobody would speak of growth.
+local GROWTH_WORTH_NAMING = 1.25
+-- The end of a sweep is named apart when its exponent is this much above the rest.
+local STEEPER = 0.1
+-- From so many series that do not grow on, one sentence says it of all.
+local MANY_LEVEL = 3
+
+-- Growth -------------------------------------------------------------------------------------------
+
+local function xs_and_ys(axis, list, value_of)
+    local xs, ys = {}, {}
+    for _, point in ipairs(list) do
+        xs[#xs + 1] = point.params[axis.name]
+        ys[#ys + 1] = value_of(point)
+    end
+    return xs, ys
+end
+
+local function exponent_text(fit)
+    if not fit.low then return human.exponent(fit.exponent) end
+    return ("%s, interval %s to %s"):format(human.exponent(fit.exponent), human.exponent(fit.low),
+        human.exponent(fit.high))
+end
+
+-- Exponents of the phases that matter at the largest value.
+local function by_phase(model, axis, list)
+    local parts, words, evidence = {}, {}, {}
+    for i, point in ipairs(list) do parts[i] = phases.of_point(point, model.doc.host and model.doc.host.cores) end
+    local last = parts[#list]
+    if not last or #parts < #list or model.of_body then return "", nil end
+    -- what map lost to the delivery is part of map here: the phases are those of the table
+    local function seconds(part, name)
+        return name == "map" and part.map + part.wait + part.fewer or part[name]
+    end
+    for _, name in ipairs({ "start", "deliver", "map", "reduce", "close" }) do
+        local fit = stats.fit_power(xs_and_ys(axis, list, function(point)
+            for i, other in ipairs(list) do
+                if other == point then return seconds(parts[i], name) end
+            end
+        end))
+        local share = seconds(last, name) / list[#list].seconds
+        if fit and fit.n == #list and share >= SHARE_WORTH_NAMING then
+            words[#words + 1] = ("%s %s"):format(phases.NAMES[name], human.exponent(fit.exponent))
+            evidence[name] = { exponent = fit.exponent, low = fit.low, high = fit.high, share = share }
+        end
+    end
+    if #words == 0 then return "", nil end
+    return "; by phase: " .. table.concat(words, ", "), evidence
+end
+
+local function ends_text(model, axis, list)
+    local first, last = list[1], list[#list]
+    return ("%s%s at %s, %s at %s"):format(human.duration(first.seconds), model.per,
+        points.value_text(model, axis.name, first.params[axis.name]), human.duration(last.seconds),
+        points.value_again(model, axis.name, last.params[axis.name]))
+end
+
+-- The exponent from the turn on, where there is one.
+local function turn(axis, list)
+    local xs, ys = xs_and_ys(axis, list, function(point) return point.seconds end)
+    local hinge = stats.fit_hinge(xs, ys)
+    if not hinge or hinge.gain < GAIN_OF_A_TURN or hinge.from == xs[1] or hinge.exponent <= 0 then return nil end
+    return hinge
+end
+
+-- Between the last two points: a cost that grows under a fixed one shows its own exponent only there.
+local function last_exponent(axis, list)
+    if #list < 3 then return nil end
+    local last_two = { list[#list - 1], list[#list] }
+    local fit = stats.fit_power(xs_and_ys(axis, last_two, function(point) return point.seconds end))
+    return fit and fit.exponent
+end
+
+local SAID = {
+    ["sub-linear"] = "grows with %s, sub-linearly", linear = "grows with %s, linearly",
+    ["super-linear"] = "grows with %s, worse than linearly", falling = "takes less time with more %s",
+}
+
+local function growth_text(model, axis, one, fit, class, hinge)
+    local list = one.points
+    local times = list[#list].seconds / list[1].seconds
+    local of = list[#list].params[axis.name] / list[1].params[axis.name]
+    if class == "flat" then
+        return ("%s does not grow with %s: %s (exponent %s)"):format(one.label, axis.name, ends_text(model, axis, list),
+            exponent_text(fit))
+    elseif class == "unclear" or class ~= "falling" and times < GROWTH_WORTH_NAMING then
+        return ("%s hardly grows with %s: %s, %s for %s the %s (exponent %s)"):format(one.label, axis.name,
+            ends_text(model, axis, list), human.ratio(times), human.ratio(of), axis.name, exponent_text(fit))
+    end
+    local text = ("%s %s: %s, %s for %s the %s (exponent %s)"):format(one.label, SAID[class]:format(axis.name),
+        ends_text(model, axis, list), human.ratio(times), human.ratio(of), axis.name, exponent_text(fit))
+    if hinge then
+        text = ("%s; growth begins at about %s: %s from there on"):format(text,
+            points.value_again(model, axis.name, hinge.from), human.exponent(hinge.exponent))
+    end
+    local steep = last_exponent(axis, list)
+    if steep and steep > (hinge and hinge.exponent or fit.exponent) + STEEPER then
+        text = ("%s%s %s between the last two"):format(text, hinge and "," or "; exponent", human.exponent(steep))
+    end
+    return text
+end
+
+local function growth_of(model, axis, one)
+    local list = one.points
+    local first = list[1].params[axis.name]
+    if #list < 2 or not first or first <= 0 then return nil end
+    local fit = stats.fit_power(xs_and_ys(axis, list, function(point) return point.seconds end))
+    if not fit then return nil end
+    local class = stats.growth_class(fit)
+    local hinge = turn(axis, list)
+    -- a level with one rise at its end has an exponent of zero by most pairs of points, and grows all the same
+    if hinge and class == "unclear" and list[#list].seconds / list[1].seconds >= GROWTH_WORTH_NAMING then
+        class = "sub-linear"
+    end
+    local times = list[#list].seconds / list[1].seconds
+    local level = class == "flat" or class == "unclear" or class ~= "falling" and times < GROWTH_WORTH_NAMING
+    local text = growth_text(model, axis, one, fit, class, hinge)
+    local phase_text, phase_evidence = by_phase(model, axis, list)
+    return { kind = "growth", text = text .. phase_text, evidence = {
+        label = one.label, along = axis.name, class = class, exponent = fit.exponent, low = fit.low, high = fit.high,
+        points = fit.n, from = hinge and hinge.from, exponent_from_there = hinge and hinge.exponent,
+        level = level, times = times, phases = phase_evidence, cases = points.indexes(table.unpack(list)),
+    } }
+end
+
+-- Many that do not grow are one sentence; those that do keep their own.
+local function merge_level(axis, list)
+    local level, out = {}, {}
+    for _, finding in ipairs(list) do
+        if finding.evidence.level then level[#level + 1] = finding end
+    end
+    if #level < MANY_LEVEL then return list end
+    local labels, cases, series, most = {}, {}, {}, 1
+    for i, finding in ipairs(level) do
+        local e = finding.evidence
+        labels[i], series[i] = e.label, { label = e.label, exponent = e.exponent, times = e.times }
+        most = math.max(most, e.times)
+        table.move(e.cases, 1, #e.cases, #cases + 1, cases)
+    end
+    out[1] = { kind = "growth", text = ("%s hardly grow with %s: at most %s over the whole sweep"):format(
+        human.join(labels), axis.name, human.ratio(most)),
+        evidence = { along = axis.name, level = true, series = series, times = most, cases = cases } }
+    for _, finding in ipairs(list) do
+        if not finding.evidence.level then out[#out + 1] = finding end
+    end
+    return out
+end
+
+-- Speed-up ------------------------------------------------------------------------------------------
+
+-- What a pool's size is measured against: no pool at all, else the smallest pool.
+local function baseline_of(model, fixed, one)
+    for _, point in ipairs(points.at(model, fixed)) do
+        if point.serial then return point, "serial" end
+    end
+    return one.points[1], human.count(one.points[1].params.workers, "worker")
+end
+
+local function speedup_of(model, axis, fixed, one)
+    if one.points[1].serial or #one.points < 2 then return nil end
+    local base, base_name = baseline_of(model, fixed, one)
+    local words, rows, best = {}, {}, nil
+    for _, point in ipairs(one.points) do
+        local workers = point.params.workers
+        local speedup = base.seconds / point.seconds
+        rows[#rows + 1] = { workers = workers, speedup = speedup, efficiency = speedup / workers }
+        if not best or speedup > best.speedup then best = rows[#rows] end
+        if point ~= base then
+            words[#words + 1] = ("%s %s"):format(human.ratio(speedup), "with " .. workers)
+        end
+    end
+    local cores = model.doc.host and model.doc.host.cores
+    local text = ("%s: speed-up over %s %s; best with %s: %.2f of at most %d%s"):format(one.label, base_name,
+        human.join(words), human.count(best.workers, "worker"), best.speedup,
+        math.min(best.workers, cores or best.workers), cores and (" (the machine has %s)"):format(human.count(cores, "core")) or "")
+    return { kind = "growth", text = text, evidence = {
+        label = one.label, along = axis.name, base = base_name, base_s = base.seconds, cores = cores, speedups = rows,
+        cases = points.indexes(base, table.unpack(one.points)),
+    } }
+end
+
+local function along(model, axis)
+    local list = {}
+    for _, fixed in ipairs(points.surroundings(model, axis)) do
+        for _, one in ipairs(points.series(model, axis, fixed)) do
+            local finding
+            if axis.name == "workers" then
+                finding = speedup_of(model, axis, fixed, one)
+            else
+                finding = growth_of(model, axis, one)
+            end
+            list[#list + 1] = finding
+        end
+    end
+    return merge_level(axis, list)
+end
+
+---@param model rig.Model
+---@return table[] findings
+function M.find(model)
+    local out = {}
+    for _, axis in ipairs(model.dims) do
+        if axis.numeric then
+            local list = along(model, axis)
+            table.move(list, 1, math.min(#list, MOST_SERIES), #out + 1, out)
+        end
+    end
+    return out
+end
+
+return M

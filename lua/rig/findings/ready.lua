@@ -1,0 +1,166 @@
+-- Workers that did not hold the fixed data when the last result came in: where, how many, what never reached them,
+-- and whether the results were right all the same. Timings hide it.
+-- Neighbours: points (words), cause (what it costs).
+
+local human = require("rig.report.human")
+local points = require("rig.findings.points")
+
+local M = {}
+
+local MOST_PLACES = 4
+
+local function is_unready(case)
+    local ready, workers = case.ready_at_last_result, case.params.workers
+    return ready and workers and not points.is_serial(case) and #case.phases.map_s > 0 and ready < workers
+end
+
+-- Unready cases by what they are called, in the order of the cases.
+local function by_label(model)
+    local list, groups = {}, {}
+    for _, case in ipairs(model.doc.cases or {}) do
+        local label = points.label(model, case.params)
+        local group = groups[label]
+        if not group then
+            group = { label = label, cases = {}, all = 0 }
+            groups[label] = group
+            list[#list + 1] = group
+        end
+        if #case.phases.map_s > 0 then group.all = group.all + 1 end
+        if is_unready(case) then table.insert(group.cases, case) end
+    end
+    return list
+end
+
+local function where(model, case, again)
+    local words = {}
+    local value_text = again and points.value_again or points.value_text
+    for _, dim in ipairs(model.declared) do
+        if dim.numeric then words[#words + 1] = value_text(model, dim.name, case.params[dim.name]) end
+    end
+    return #words > 0 and "at " .. human.join(words) or ("in case %d"):format(case.index)
+end
+
+-- The fewest ready first, and of those the most data that never arrived.
+local function worst_first(cases)
+    local sorted = table.move(cases, 1, #cases, 1, {})
+    table.sort(sorted, function(a, b)
+        local x, y = a.ready_at_last_result / a.params.workers, b.ready_at_last_result / b.params.workers
+        if x ~= y then return x < y end
+        if a.undelivered.bytes ~= b.undelivered.bytes then return a.undelivered.bytes > b.undelivered.bytes end
+        return a.index < b.index
+    end)
+    return sorted
+end
+
+-- What was still to go when the pool was closed.
+local function undelivered_text(case)
+    local left = case.undelivered
+    if left.workers == 0 then return " (delivered before the close)" end
+    if left.bytes == 0 then return (" (never delivered to %d)"):format(left.workers) end
+    return (" (%s never delivered to %d)"):format(human.bytes(left.bytes), left.workers)
+end
+
+-- One for each combination: the worst of its runs.
+local function one_of_each(model, sorted)
+    local list, seen = {}, {}
+    for _, case in ipairs(sorted) do
+        local key = where(model, case)
+        if not seen[key] then
+            seen[key] = true
+            list[#list + 1] = case
+        end
+    end
+    return list
+end
+
+-- "1 of 4 at 158M ints (3.80 GB never delivered to 3), 2 of 4 at 3.98M ints (…)"
+local function places_text(model, sorted)
+    local words = {}
+    local places = one_of_each(model, sorted)
+    for i, case in ipairs(places) do
+        if i > MOST_PLACES then
+            words[i] = ("%d more"):format(#places - MOST_PLACES)
+            break
+        end
+        words[i] = ("%d of %d %s%s"):format(case.ready_at_last_result, case.params.workers, where(model, case, i > 1),
+            undelivered_text(case))
+    end
+    return human.join(words)
+end
+
+-- Who did the work where the fewest were ready.
+local function work_text(model, case)
+    local by_worker, total, busiest = {}, 0, 0
+    for _, iteration in ipairs(case.iterations) do
+        for id, count in ipairs(iteration.tasks_by_worker or {}) do by_worker[id] = (by_worker[id] or 0) + count end
+    end
+    for _, count in ipairs(by_worker) do total, busiest = total + count, math.max(busiest, count) end
+    if total == 0 or busiest < total / 2 then return "" end
+    return (". One worker did %s of %s tasks %s"):format(human.group(busiest), human.group(total), where(model, case, true))
+end
+
+-- Whether every result of the run was checked and right, and how many there are.
+local function all_right(doc)
+    local all = 0
+    for _, case in ipairs(doc.cases or {}) do
+        for _, iteration in ipairs(case.iterations) do
+            if iteration.right ~= true then return nil end
+            all = all + 1
+        end
+    end
+    return all
+end
+
+local function results_text(model, cases)
+    local right, wrong, all = 0, 0, 0
+    for _, case in ipairs(cases) do
+        for _, iteration in ipairs(case.iterations) do
+            all = all + 1
+            if iteration.right == true then right = right + 1 end
+            if iteration.right == false then wrong = wrong + 1 end
+        end
+    end
+    if wrong > 0 then
+        return (". %d of %d results were wrong"):format(wrong, all), right, all
+    elseif right == all and all > 0 then
+        local others = all_right(model.doc)
+        local said = all == 1 and "The result was right all the same" or ("All %d results were right all the same"):format(all)
+        if others and others > all then said = ("%s, as were all %d of the run"):format(said, others) end
+        return ". " .. said, right, all
+    end
+    return ". Results were not checked: the scenario expects nothing", right, all
+end
+
+local function indexes_of(cases)
+    local list = {}
+    for i, case in ipairs(cases) do list[i] = case.index end
+    return list
+end
+
+---@param model rig.Model
+---@return table[] findings
+function M.find(model)
+    local out = {}
+    for _, group in ipairs(by_label(model)) do
+        if #group.cases > 0 then
+            local sorted = worst_first(group.cases)
+            local results, right, all = results_text(model, group.cases)
+            local rows, bytes = {}, 0
+            for i, case in ipairs(sorted) do
+                bytes = bytes + case.undelivered.bytes
+                rows[i] = { case = case.index, ready = case.ready_at_last_result, workers = case.params.workers,
+                    undelivered_workers = case.undelivered.workers, undelivered_bytes = case.undelivered.bytes }
+            end
+            local text = ("%s: when the last result came in, not all workers held the fixed data (%d of %s): "
+                .. "%s%s%s"):format(group.label, #sorted, human.count(group.all, "case"), places_text(model, sorted),
+                work_text(model, sorted[1]), results)
+            out[#out + 1] = { kind = "unready", text = text, evidence = {
+                label = group.label, unready = rows, undelivered_bytes = bytes, right = right, results = all,
+                cases = indexes_of(group.cases),
+            } }
+        end
+    end
+    return out
+end
+
+return M

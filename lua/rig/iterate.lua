@@ -1,0 +1,211 @@
+--- One iteration of a case: items made, mapped (timed), reduced (timed apart), checked, recorded.
+--- Nothing of rig's own happens between two readings of the clock: no record, no table, no message.
+--- Neighbours: case.lua calls `all` with `map` or `body`; hooks.lua; equal.lua compares with `expect`.
+
+local core = require "rig.core"
+local equal = require "rig.equal"
+local hooks = require "rig.hooks"
+local trace = require "rig.trace"
+
+local M = {}
+
+local now = core.now
+local handler = trace.handler
+
+-- Errors kept in the results of one case; all are counted.
+local MOST_ERRORS = 100
+
+local function make_items(run)
+    local items = run.hooks.items
+    if type(items) == "function" then items = hooks.call(run, "items", run.p) end
+    local kind = type(items)
+    local usable = kind == "table" or kind == "function" or math.type(items) == "integer" and items >= 0
+    if not usable then
+        local what = ("items: %s is a %s"):format(equal.show(items), kind)
+        hooks.broken(run, what .. "; give a list, a whole number or an iterator")
+    end
+    return items
+end
+
+-- A verdict, and why not. expect is a value, or a function that judges.
+local function judge(run, result)
+    local expect = run.hooks.expect
+    if expect == nil then return nil end
+    if type(expect) ~= "function" then return equal.deeply(expect, result) end
+    local verdict = table.pack(hooks.call(run, "expect", run.p, result))
+    if verdict.n == 0 then
+        hooks.broken(run, "expect: returned nothing; return true or false")
+    end
+    return not not verdict[1], verdict[2] and tostring(verdict[2])
+end
+
+local function check(run, entry, result, number)
+    local right, why = judge(run, result)
+    entry.right = right
+    entry.result = equal.plain(result)
+    if right == nil then return end
+    if right then
+        run.record.verified = run.record.verified + 1
+    elseif run.record.status == "ok" then
+        run.record.status = "failed"
+        run.record.reason = ("iteration %d: %s"):format(number, why or equal.difference(run.hooks.expect, result))
+    end
+end
+
+local function add_outcomes(record, outcomes)
+    for kind, count in pairs(outcomes) do record.outcomes[kind] = (record.outcomes[kind] or 0) + count end
+end
+
+local function all_ok(report)
+    return report.outcomes.ok == report.n
+end
+
+local function keep_failures(record, failures, number)
+    for _, failure in ipairs(failures or {}) do
+        if #record.errors >= MOST_ERRORS then break end
+        failure.iteration = number
+        record.errors[#record.errors + 1] = failure
+    end
+end
+
+-- A task that failed makes the case faulted; what else there is to learn, the next iterations still show. They do not
+-- when nothing works, and a task that ran out of time would do so again in each of them.
+local function note_faults(run, report, number)
+    local record = run.record
+    keep_failures(record, report.failures, number)
+    local first = record.errors[1]
+    local what = first and first.message or "a task did not end ok"
+    record.fault = record.fault or ("iteration %d: %s"):format(number, what)
+    if core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
+    if report.outcomes.timeout > 0 or report.outcomes.ok == 0 then hooks.halt("faulted", record.fault) end
+end
+
+-- The pool gave up: what had ended counts, the rest is cancelled.
+local function map_failed(run, number, message, code, report)
+    local record = run.record
+    if report then
+        add_outcomes(record, report.outcomes)
+        keep_failures(record, report.failures, number)
+    end
+    if code == "ECANCELED" or core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
+    if #record.errors == 0 then record.errors[1] = { iteration = number, outcome = "cancelled", message = message } end
+    hooks.halt("faulted", message)
+end
+
+---One map over the items, on the pool of the case.
+---@param run table
+---@param number integer the iteration, from 1
+---@param into { map_s: number[], reduce_s: number[] } where times are kept
+---@return table entry the iteration as results have it
+function M.map(run, number, into)
+    local pool, reduce, p = run.pool, run.hooks.reduce, run.p
+    local items = make_items(run)
+    local t0 = now()
+    local fine, results, report, code, rest = xpcall(pool.run, handler, pool, items)
+    local t1 = now()
+    if not fine then hooks.refuse(run, "items", results) end -- an iterator of the scenario's raised
+    if not results then map_failed(run, number, report, code, rest) end
+    local entry = { ready = report.ready, tasks_by_worker = report.tasks_by_worker, outcomes = report.outcomes }
+    run.record.items_n = report.n
+    into.map_s[#into.map_s + 1] = t1 - t0
+    add_outcomes(run.record, report.outcomes)
+    run.last_ready = report.ready
+    if not all_ok(report) then
+        into.reduce_s[#into.reduce_s + 1] = 0
+        run.keep(entry)
+        note_faults(run, report, number)
+        return entry
+    end
+    local result = results
+    local reduce_s = 0
+    if reduce then
+        local r0 = now()
+        local ok, value = xpcall(reduce, handler, results, p)
+        reduce_s = now() - r0
+        result = hooks.result(run, "reduce", ok, value)
+    end
+    into.reduce_s[#into.reduce_s + 1] = reduce_s
+    run.keep(entry)
+    check(run, entry, result, number)
+    return entry
+end
+
+-- What rig.exec gave is judged by how the command ended; its result is what it printed, parsed where it was asked to.
+local function exec_result(value)
+    if type(value) ~= "table" or value.stdout == nil or value.wall_s == nil then return value end
+    if value.status ~= 0 then
+        local why = value.signal and ("signal %s"):format(value.signal) or ("exit status %s"):format(value.status)
+        local said = tostring(value.stderr or ""):match("([^\n]+)%s*$")
+        return nil, "the command ended with " .. why .. (said and ": " .. said or "")
+    end
+    if value.value ~= nil then return value.value end
+    return (value.stdout:gsub("%s+$", ""))
+end
+
+---One call of `body`.
+---@param run table
+---@param number integer
+---@param into { map_s: number[], reduce_s: number[] }
+---@return table entry
+function M.body(run, number, into)
+    local body, p, state = run.hooks.body, run.p, run.state
+    local t0 = now()
+    local ok, value = xpcall(body, handler, p, state, 1)
+    local t1 = now()
+    value = hooks.result(run, "body", ok, value)
+    local result, fault = exec_result(value)
+    local outcomes = { ok = fault and 0 or 1, error = fault and 1 or 0, timeout = 0, died = 0, cancelled = 0 }
+    local entry = { outcomes = outcomes }
+    into.map_s[#into.map_s + 1] = t1 - t0
+    into.reduce_s[#into.reduce_s + 1] = 0
+    add_outcomes(run.record, outcomes)
+    run.keep(entry)
+    if fault then
+        local failure = { task = 1, outcome = "error", message = fault }
+        note_faults(run, { n = 1, outcomes = outcomes, failures = { failure } }, number)
+        return entry
+    end
+    check(run, entry, result, number)
+    return entry
+end
+
+local function interrupted(run)
+    if core.interrupted() then hooks.halt("interrupted", "interrupted between iterations") end
+    if run.opts.on_iteration then run.opts.on_iteration(run.case, run.done, run.total) end
+end
+
+-- Warm-up iterations are measured and checked like the others, and kept apart.
+local function warm_up(run, one, count)
+    local times = { map_s = {}, reduce_s = {} }
+    run.keep = function() end
+    for number = 1, count do
+        interrupted(run)
+        one(run, number, times)
+        run.done = run.done + 1
+    end
+    local record = run.record
+    record.warmup = times.map_s
+    record.verified, record.outcomes = 0, { ok = 0, error = 0, timeout = 0, died = 0, cancelled = 0 }
+end
+
+---All iterations of a case.
+---@param run table
+---@param one fun(run: table, number: integer, into: table): table
+function M.all(run, one)
+    local record, params = run.record, run.case.params
+    local warmup, count = params.warmup or 0, params.iterations or 1
+    run.done, run.total = 0, warmup + count
+    if warmup > 0 then warm_up(run, one, warmup) end
+    run.keep = function(entry) record.iterations[#record.iterations + 1] = entry end
+    for number = 1, count do
+        interrupted(run)
+        one(run, number, record.phases)
+        run.done = run.done + 1
+    end
+    record.ready_at_last_result = run.last_ready
+    if record.fault then
+        record.status, record.reason = "faulted", record.fault
+    end
+end
+
+return M

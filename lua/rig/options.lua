@@ -1,0 +1,237 @@
+--- What the command line means: words to a command with its settings, or a usage mistake.
+--- Not for acting on it: that is cli.lua. Nothing here prints or exits.
+--- Neighbours: argparse does the splitting, mistake carries what is wrong.
+
+local argparse = require "argparse"
+local mistake = require "rig.mistake"
+local names = require "rig.names"
+local units = require "rig.units"
+
+local M = {}
+
+--- The commands, in the order of help.
+M.commands = {
+    { name = "run", form = "SCENARIO [NAME=VALUE…] [options]", help = "run it; `run` may be left out" },
+    { name = "show", form = "RESULTS.json", help = "what that run said: table, findings, how to run it again" },
+    { name = "check", form = "SCENARIO [NAME=VALUE…]",
+      help = "validate it, list its parameters and cases, run nothing" },
+    { name = "list", form = "[FOLDER…]", help = "scenarios and pool types at hand" },
+    { name = "compare", later = true }, { name = "ab", later = true }, { name = "report", later = true },
+    { name = "new", later = true }, { name = "doctor", later = true },
+}
+
+-- Designed, but not in this version: known words deserve another answer than unknown ones.
+local LATER = {
+    "csv", "markdown", "junit", "junit-xml", "html", "trace", "ab", "baseline", "gate", "min-effect", "strict",
+    "sandbox", "find-crossing", "accept-counters",
+}
+local is_later = {}
+for _, name in ipairs(LATER) do is_later["--" .. name] = true end
+
+local function usage(key, problem, remedy)
+    error(mistake.new { kind = "usage", key = key, problem = problem, remedy = remedy }, 0)
+end
+
+-- ---- values of options ---------------------------------------------------------------------------------------------
+
+local function duration(option, text)
+    local seconds, problem = units.parse_duration(text)
+    if not seconds then usage(option, problem, "write it as 300ms, 90s or 5m") end
+    if seconds <= 0 then usage(option, ("%s is no time at all"):format(text), "give more than 0 s") end
+    return seconds
+end
+
+local function whole(option, text)
+    local n = math.tointeger(tonumber(text) or "")
+    if not n then usage(option, ("%s is not a whole number"):format(text), "give one, such as 1") end
+    return n
+end
+
+local function setting(text)
+    local name, value = text:match("^([%a_][%w_]*)=(.*)$")
+    if not name then
+        usage(nil, ("'%s' is neither an option nor NAME=VALUE"):format(text),
+            "one scenario a run; parameters are set as in workers=1..4")
+    end
+    return { name = name, text = value }
+end
+
+local function settings(texts)
+    local list = {}
+    for i, text in ipairs(texts or {}) do list[i] = setting(text) end
+    return list
+end
+
+-- ---- parsers -------------------------------------------------------------------------------------------------------
+
+local function new_parser(command, description)
+    local parser = argparse("rig " .. command):description(description):add_help(false)
+    parser:flag "-h --help"
+    return parser
+end
+
+local function add_choice(parser)
+    parser:option("--only", "only these values of a parameter; may be repeated"):count("*"):argname "NAME=VALUE,…"
+    parser:option("--timeout", "longest time for one task; the parameter timeout"):argname "D"
+    parser:option("--seed", "what random numbers start from"):argname "N"
+    parser:option("--runs", "fresh pools for every case; the parameter runs"):argname "N"
+    parser:option("--warmup", "iterations that do not count; the parameter warmup"):argname "N"
+    parser:flag("--smoke", "the smallest case, one iteration")
+end
+
+local function add_look(parser)
+    parser:option("--color --colour", "auto, always or never", "auto"):choices { "auto", "always", "never" }
+end
+
+local function run_parser()
+    local parser = new_parser("run", "Runs a scenario and says what it found.")
+    parser:argument("scenario", "a Lua file"):args "?"
+    parser:argument("settings", "parameters: VALUE[,VALUE…], 1..8, 1e5..1e8:5"):args "*":argname "NAME=VALUE"
+    add_choice(parser)
+    parser:option("--json --export-json", "write the results there; - is stdout"):argname "F"
+    parser:option("--budget", "longest time for the whole run"):argname "D"
+    parser:option("--label", "a text that is kept in the results"):argname "TEXT"
+    parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
+    parser:flag("--force", "run also what does not fit in memory")
+    parser:flag("-q --quiet", "say nothing but what went wrong")
+    parser:flag("--no-progress", "no status line")
+    add_look(parser)
+    return parser
+end
+
+local function check_parser()
+    local parser = new_parser("check", "Validates a scenario, lists its parameters and cases, and runs nothing.")
+    parser:argument("scenario", "a Lua file"):args "?"
+    parser:argument("settings", "parameters, as for run"):args "*":argname "NAME=VALUE"
+    add_choice(parser)
+    parser:flag("--json", "as JSON")
+    add_look(parser)
+    return parser
+end
+
+local function show_parser()
+    local parser = new_parser("show", "Shows saved results.")
+    parser:argument("file", "results as --json wrote them"):args "?":argname "RESULTS.json"
+    add_look(parser)
+    return parser
+end
+
+local function list_parser()
+    local parser = new_parser("list", "Lists the scenarios and pool types at hand.")
+    parser:argument("folders", "where to look for scenarios"):args "*":argname "FOLDER"
+    parser:flag("--json", "as JSON")
+    add_look(parser)
+    return parser
+end
+
+local PARSERS = { run = run_parser, check = check_parser, show = show_parser, list = list_parser }
+
+---The help of one command, or of all.
+---@param command? string
+---@return string
+function M.help(command)
+    if command then return PARSERS[command]():get_help() .. "\n" end
+    local lines = { "Usage: rig SCENARIO [NAME=VALUE…] [options]" }
+    for _, entry in ipairs(M.commands) do
+        if not entry.later then lines[#lines + 1] = ("       rig %s %s"):format(entry.name, entry.form) end
+    end
+    lines[#lines + 1] = "\nMeasures pools of processes, as a scenario declares it, and says what it found.\n"
+    for _, entry in ipairs(M.commands) do
+        if not entry.later then lines[#lines + 1] = ("  %-7s %s"):format(entry.name, entry.help) end
+    end
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = "`rig COMMAND --help` lists a command's options, `rig SCENARIO --help` a scenario's parameters."
+    lines[#lines + 1] = "Exit status: 0 passed, 1 a check failed, 2 usage or scenario error, 4 a task did not end well,"
+    lines[#lines + 1] = "5 a file could not be read or written, 70 a mistake of rig's own, 128+n ended by signal n."
+    return table.concat(lines, "\n") .. "\n"
+end
+
+-- ---- the words -----------------------------------------------------------------------------------------------------
+
+local function refuse_later(words)
+    for _, word in ipairs(words) do
+        if word == "--" then return end
+        local option = word:match("^(%-%-[%w-]+)")
+        if option and is_later[option] then
+            usage(option, "not available in this version", "--json keeps all there is to know")
+        end
+    end
+end
+
+local function split(command, words)
+    local fine, parsed = PARSERS[command]():pparse(words)
+    if fine then return parsed end
+    local problem = parsed:gsub("\nDid you mean ", "; did you mean "):gsub("\n", " "):gsub("^%u", string.lower)
+    usage(nil, problem, not problem:find("did you mean", 1, true) and ("see rig %s --help"):format(command) or nil)
+end
+
+local function collect(command, parsed)
+    local opts = {
+        command = command, help = parsed.help, scenario = parsed.scenario, file = parsed.file, folders = parsed.folders,
+        json = parsed.json, label = parsed.label, fail_fast = parsed.fail_fast, force = parsed.force,
+        quiet = parsed.quiet, no_progress = parsed.no_progress, color = parsed.color, smoke = parsed.smoke,
+    }
+    if opts.help then return opts end
+    opts.settings, opts.only = settings(parsed.settings), settings(parsed.only)
+    for _, name in ipairs { "runs", "warmup" } do
+        if parsed[name] then table.insert(opts.settings, { name = name, text = parsed[name] }) end
+    end
+    opts.timeout = parsed.timeout and duration("--timeout", parsed.timeout)
+    opts.budget_s = parsed.budget and duration("--budget", parsed.budget)
+    opts.seed = parsed.seed and whole("--seed", parsed.seed)
+    return opts
+end
+
+local NEEDS = {
+    run = { "scenario", "a scenario, as in rig scenarios/hello.lua; rig list shows what is at hand" },
+    check = { "scenario", "a scenario, as in rig check scenarios/hello.lua" },
+    show = { "file", "results, as in rig show out.json" },
+}
+
+-- `rig SCENARIO` is `rig run SCENARIO`: only a word that is a command is taken for one.
+local function command_of(words)
+    local first = words[1]
+    for _, entry in ipairs(M.commands) do
+        if entry.name == first then
+            if entry.later then usage(first, "not available in this version", "rig --help lists what is") end
+            return first, table.move(words, 2, #words, 1, {})
+        end
+    end
+    return "run", words
+end
+
+local function parse(words)
+    local first = words[1]
+    if #words == 1 and (first == "--help" or first == "-h" or first == "help") then return { command = "help" } end
+    if #words == 1 and (first == "--version" or first == "-V") then return { command = "version" } end
+    local command, rest = command_of(words)
+    refuse_later(rest)
+    local opts = collect(command, split(command, rest))
+    local need = NEEDS[command]
+    if need and not opts.help and not opts[need[1]] then usage(nil, "nothing to " .. command, "name " .. need[2]) end
+    return opts
+end
+
+---Reads the command line.
+---@param words string[] without the program's name
+---@return table? opts command, and what belongs to it
+---@return rig.Mistake? mistake
+function M.parse(words)
+    local fine, result = pcall(parse, words)
+    if fine then return result end
+    if mistake.is(result) then return nil, result end
+    error(result, 0)
+end
+
+---What a missing scenario may have been meant as: somebody mistyped a command.
+---@param word string
+---@return string? command
+function M.command_like(word)
+    if word:find("[/.]") then return nil end
+    local known = {}
+    for i, entry in ipairs(M.commands) do known[i] = entry.name end
+    local nearest, close = names.nearest(word, known)
+    return close and nearest or nil
+end
+
+return M

@@ -1,0 +1,90 @@
+--- The custom pool's worker: receives the fixed data, then takes tasks and answers until it is told to stop.
+--- Runs in a forked process and never returns to the code that started it.
+--- Neighbour: custom.lua, which starts it, and which alone knows how many there are.
+---
+--- The board is a shared array in which each worker says what it is doing, in slots of its own, so no lock is needed:
+--- when it was ready, which message it took, which task it is at and since when. Whoever finds a worker dead reads
+--- there what was lost with it.
+
+local core = require "rig.core"
+local trace = require "rig.trace"
+
+local M = {}
+
+M.SLOTS = 4
+M.READY, M.MESSAGE, M.TASK, M.BEGAN = 1, 2, 3, 4
+
+-- What a worker sends: { worker, number of the message, task, ok, value } for each task, and before that once
+M.IS_READY, M.HAS_FAILED = 0, -1 -- in place of the number of the message
+
+---Where a worker's slots begin on the board.
+---@param id integer
+---@return integer
+function M.slot(id)
+    return (id - 1) * M.SLOTS
+end
+
+local function receive_fixed(job)
+    if job.delivery == "inherit" then return job.fixed() end
+    if job.delivery == "shm" then return job.fixed():get() end
+    local from = job.delivery == "queue" and job.init_queue or job.tasks
+    local fixed, message = from:get()
+    if fixed == nil then error("fixed data: " .. message, 0) end
+    return fixed.value
+end
+
+local function prepare(job)
+    local fixed = receive_fixed(job)
+    local w = job.worker(job.id)
+    w.index = 0
+    if job.init then w.state = job.init(job.p, fixed) end
+    return fixed, w
+end
+
+-- One answer a task, whatever came in one message: if this process ends, only the task it is at is lost.
+local function answer(job, message, task, ok, value)
+    local sent, why = pcall(job.results.put, job.results, { job.id, message, task, ok, value })
+    if sent then return end
+    -- the value cannot cross; the reason names the place in it, which is the fifth thing that we sent
+    why = trace.first_line(trace.text(why)):gsub("^[%w_.]*%[5%]", "result")
+    job.results:put { job.id, message, task, false, why }
+end
+
+local function work_on(job, tasks, fixed, w)
+    local board, at = job.board, M.slot(job.id)
+    local map, handler, now_ns = job.map, trace.handler, core.now_ns
+    local first = tasks[1]
+    for i = 2, #tasks do
+        local task = first + i - 2
+        w.index = task
+        board[at + M.BEGAN] = now_ns()
+        board[at + M.TASK] = task
+        local ok, value = xpcall(map, handler, tasks[i], fixed, w)
+        answer(job, first, task, ok, value)
+    end
+    board[at + M.BEGAN] = 0
+end
+
+---The life of a worker.
+---@param job table what custom.lua made for it: id, board, tasks, results, init_queue, delivery, fixed, map, init, …
+function M.main(job)
+    local at = M.slot(job.id)
+    local ok, fixed, w = xpcall(prepare, trace.handler, job)
+    if not ok then
+        job.results:put { job.id, M.HAS_FAILED, "init: " .. fixed }
+        return
+    end
+    job.board[at + M.READY] = core.now_ns()
+    job.results:put { job.id, M.IS_READY }
+    local tasks = job.tasks:get()
+    while tasks and tasks[1] do -- an empty message: there is no more to do
+        job.board[at + M.MESSAGE] = tasks[1]
+        work_on(job, tasks, fixed, w)
+        tasks = job.tasks:get()
+    end
+    if not job.finish then return end
+    local finished, message = xpcall(job.finish, trace.handler, w)
+    if not finished then job.results:put { job.id, M.HAS_FAILED, "finish: " .. message } end
+end
+
+return M

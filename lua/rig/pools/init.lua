@@ -1,0 +1,37 @@
+--- Which pool it is: the one without processes, the one written in Lua, or the one of the C core. All three have the
+--- same methods (wait_ready, run, sample, close, terminate, stats).
+--- Not for what the names mean: axes.lua resolves presets before anything comes here.
+--- Neighbours: case.lua (scenarios) and library.lua (`rig.pool`).
+
+local core = require "rig.core"
+local custom = require "rig.pools.custom"
+local serial = require "rig.pools.serial"
+
+local M = {}
+
+---@class rig.PoolOptions
+---@field workers integer
+---@field map fun(item: any, fixed: any, w: rig.Worker): any
+---@field init? fun(p: table, fixed: any): any
+---@field finish? fun(w: rig.Worker)
+---@field fixed any
+---@field p table
+---@field timeout? number seconds for one task
+---@field worker fun(id: integer): rig.Worker makes `w`, in the worker
+
+---Starts a pool.
+---@param axes rig.Axes
+---@param options rig.PoolOptions
+---@return table? pool
+---@return string? message
+---@return string? code
+function M.start(axes, options)
+    if axes.preset == "serial" then return serial.new(options) end
+    options.start, options.delivery, options.channel = axes.start, axes.delivery, axes.channel
+    options.chunk = axes.chunk == "auto" and 0 or axes.chunk
+    options.barrier = axes.barrier
+    if axes.impl == "lua" then return custom.new(options) end
+    return core.pool(options)
+end
+
+return M

@@ -1,0 +1,152 @@
+-- The results document: put together from what a run measured, completed with statistics, findings and status, and
+-- read back from a file with every doubt about it said.
+-- Not for measuring (runner), showing (report) or writing to disk (cli).
+-- Neighbours: report/schema.lua (its shape), stats, findings, status.
+
+local pool_axes = require("rig.axes")
+local findings = require("rig.findings")
+local json = require("rig.json")
+local schema = require("rig.report.schema")
+local stats = require("rig.stats")
+local status = require("rig.status")
+
+local M = {}
+
+M.SCHEMA = schema.ID
+
+local AXES = { "preset", "impl", "start", "delivery", "channel", "chunk", "barrier" }
+
+--- A document without cases.
+---@param info table  rig ({version, commit, build}), argv, label, seed, scenario ({name, about, kind, file, sha256,
+---        source, params, git_commit}), host, started (ISO 8601, UTC), varying (names of swept parameters)
+---@return table doc
+function M.new(info)
+    return {
+        schema = M.SCHEMA, rig = info.rig, argv = json.list(info.argv), label = info.label, seed = info.seed,
+        scenario = info.scenario, host = info.host or {}, started = info.started, status = "passed", exit = 0,
+        varying = json.list(info.varying), cases = json.list(), findings = json.list(), skipped = 0,
+    }
+end
+
+local function summaries(record)
+    local found = {}
+    for name, times in pairs({ map = record.phases.map_s, reduce = record.phases.reduce_s }) do
+        found[name] = stats.summary(times or {})
+    end
+    return found
+end
+
+-- What a case has when nothing in it was measured.
+local function defaults(record)
+    record.run = record.run or 1
+    record.status = record.status or "ok"
+    record.verified = record.verified or 0
+    record.expected = record.expected or false
+    record.phases = record.phases or {}
+    for _, name in ipairs({ "map_s", "reduce_s" }) do record.phases[name] = json.list(record.phases[name]) end
+    for _, name in ipairs({ "iterations", "warmup", "workers", "errors" }) do record[name] = json.list(record[name]) end
+    for _, name in ipairs({ "metrics", "counters" }) do record[name] = record[name] or {} end
+    record.replaced = record.replaced or 0
+    record.undelivered = record.undelivered or { workers = 0, bytes = 0 }
+    record.outcomes = record.outcomes or {}
+    for _, kind in ipairs({ "ok", "error", "timeout", "died", "cancelled" }) do
+        record.outcomes[kind] = record.outcomes[kind] or 0
+    end
+end
+
+--- Completes a measured (or skipped) case: statistics, medians of metrics, the axes among the parameters. The
+--- same table comes back.
+---@param record table  what was measured, with the names of the results document; only index and params must be there
+---@param axes table|nil  preset, impl, start, delivery, channel, chunk, barrier of the case's pool
+---@return table case
+function M.case(record, axes)
+    defaults(record)
+    local params = record.params
+    if type(params.pool) == "table" then params.pool = pool_axes.label(params.pool) end
+    for _, name in ipairs(AXES) do
+        -- a scenario's own parameter of that name keeps its place
+        if axes and params[name] == nil then params[name] = axes[name] end
+    end
+    record.stats = summaries(record)
+    for _, metric in pairs(record.metrics) do metric.median = stats.median(metric.values) end
+    return record
+end
+
+--- Adds a completed case.
+---@param doc table
+---@param case table  as M.case returned it
+function M.add(doc, case)
+    doc.cases[#doc.cases + 1] = case
+    if case.status == "skipped" then doc.skipped = doc.skipped + 1 end
+end
+
+--- Closes the document: status, exit, findings.
+---@param doc table
+---@param how { ended: string|nil, duration_s: number|nil, signal: integer|nil }|nil  signal: what ended the run early
+---@param opts table|nil  for findings.of
+---@return table doc  the same table
+function M.finish(doc, how, opts)
+    how = how or {}
+    doc.ended, doc.duration_s, doc.signal = how.ended, how.duration_s, how.signal
+    doc.status, doc.exit = status.of(doc)
+    doc.findings = json.list(findings.of(doc, opts))
+    return doc
+end
+
+-- What the shape alone cannot say.
+local function check_sense(doc)
+    local seen = {}
+    for i, case in ipairs(doc.cases) do
+        if seen[case.index] then return ("cases[%d].index is %d, like another's"):format(i, case.index) end
+        seen[case.index] = true
+        for _, name in ipairs(doc.varying) do
+            if case.params[name] == nil and name ~= "runs" then
+                return ("cases[%d].params.%s is missing, which varies"):format(i, name)
+            end
+        end
+    end
+end
+
+--- Whether a value is a results document that this rig can show and compare.
+---@param doc any
+---@return true|nil
+---@return string|nil problem  names the place
+function M.check(doc)
+    local ok, problem = schema.check(doc)
+    if not ok then return nil, problem end
+    problem = check_sense(doc)
+    if problem then return nil, problem end
+    return true
+end
+
+local function read_all(path)
+    local file, problem = io.open(path, "rb")
+    if not file then return nil, problem end
+    local guard <close> = file
+    local size = file:seek("end")
+    if size and size > json.MAX_BYTES and size < math.maxinteger then
+        return nil, ("%s: %d bytes, more than the limit of %d"):format(path, size, json.MAX_BYTES)
+    end
+    file:seek("set")
+    local text, why = guard:read("a")
+    if not text then return nil, ("%s: %s"):format(path, why or "cannot be read") end
+    return text
+end
+
+--- Reads a results document.
+---@param path string
+---@return table|nil doc
+---@return string|nil message  names the file, and the place in it where something is wrong
+function M.read(path)
+    local text, problem = read_all(path)
+    if not text then return nil, problem end
+    local doc
+    doc, problem = json.decode(text)
+    if doc == nil then return nil, ("%s: not JSON: %s"):format(path, problem) end
+    local ok
+    ok, problem = M.check(doc)
+    if not ok then return nil, ("%s: %s"):format(path, problem) end
+    return doc
+end
+
+return M

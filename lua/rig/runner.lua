@@ -1,0 +1,148 @@
+--- Runs a plan: its cases in order, the scenario's last word over all of them, and the results document.
+--- Not for measuring (case.lua), for printing or for exiting (cli.lua): what happens is told through callbacks.
+--- Neighbours: results.lua puts the document together, env.lua has the facts in it.
+
+local core = require "rig.core"
+local env = require "rig.env"
+local measure_case = require "rig.case"
+local results = require "rig.results"
+local status = require "rig.status"
+local trace = require "rig.trace"
+local units = require "rig.units"
+local values = require "rig.values"
+
+local M = {}
+
+local SIGALRM = 14
+
+---@class rig.RunOptions
+---@field force? boolean       also what does not fit in memory
+---@field fail_fast? boolean   stop at the first case that did not pass
+---@field budget_s? number     seconds for the whole run
+---@field label? string
+---@field argv? string[]
+---@field on_start? fun(doc: table, plan: rig.Plan)
+---@field on_case? fun(case: table, doc: table)
+---@field on_iteration? fun(case: rig.Case, done: integer, total: integer)
+
+local function scenario_facts(s)
+    local params = {}
+    for _, param in ipairs(s.params) do
+        local list = {}
+        for i, value in ipairs(param.values) do
+            local kind = type(value)
+            list[i] = (kind == "table" or kind == "userdata") and values.text(param, value) or value
+        end
+        params[param.name] = list
+    end
+    return {
+        name = s.name, about = s.about, kind = s.hooks.body and "body" or "map", file = s.file, source = s.source,
+        sha256 = s.source and env.sha256(s.source), git_commit = s.file and env.git_commit(s.file), params = params,
+    }
+end
+
+local function new_document(plan, opts)
+    return results.new {
+        rig = { version = core.version, commit = core.build and core.build.commit, build = core.build },
+        argv = opts.argv or {}, label = opts.label, seed = plan.seed, scenario = scenario_facts(plan.scenario),
+        host = env.host(), started = env.timestamp(), varying = plan.varying,
+    }
+end
+
+local function leave_out(case, reason)
+    local record = measure_case.empty(case)
+    record.status, record.reason = "skipped", reason
+    return record
+end
+
+local function budget_reason(opts)
+    return ("budget of %s spent"):format(units.format_duration(opts.budget_s))
+end
+
+-- The budget is no fault of a case: it is cut off, keeps what it has, and counts as left out.
+local function note_budget(record, opts)
+    if record.status ~= "interrupted" then return end
+    record.status = "skipped"
+    record.reason = ("%s, after %s of this case"):format(budget_reason(opts),
+        units.count(#record.iterations, "iteration"))
+end
+
+-- Why nothing more is to be run after this case, or nil.
+local function reason_to_stop(record, opts)
+    local signo = core.interrupted()
+    if signo == SIGALRM and opts.budget_s then return budget_reason(opts) end
+    if signo then return ("not run: interrupted by signal %d"):format(signo) end
+    if record.broken then return "not run: the scenario failed before" end
+    if opts.fail_fast and record.status ~= "ok" and record.status ~= "skipped" then
+        return ("not run: %s did not pass, and -x stops there"):format(record.label)
+    end
+end
+
+local function run_cases(plan, opts, doc)
+    local stopped
+    for _, case in ipairs(plan.cases) do
+        local record
+        if stopped then
+            record = leave_out(case, stopped)
+        else
+            record = measure_case.measure(plan, case, opts)
+            stopped = reason_to_stop(record, opts)
+            if core.interrupted() == SIGALRM and opts.budget_s then note_budget(record, opts) end
+        end
+        record.broken = nil
+        results.add(doc, results.case(record, case.axes))
+        if opts.on_case then opts.on_case(record, doc) end
+    end
+    return stopped
+end
+
+-- The scenario's verdict over the whole experiment: nil where there is none.
+local function verify(plan, doc)
+    local judge = plan.scenario.hooks.verify
+    if not judge then return nil end
+    local answer = table.pack(xpcall(judge, trace.handler, doc))
+    if not answer[1] then return { exit = status.EXIT.error, message = answer[2] .. " (in verify)" } end
+    if answer.n < 2 then
+        return { exit = status.EXIT.error, message = "verify: returned nothing; return true or false" }
+    end
+    if answer[2] then return { exit = 0 } end
+    return { exit = status.EXIT.failed, message = answer[3] and tostring(answer[3]) or "verify says that it is wrong" }
+end
+
+local function conclude(doc, verdict)
+    if not verdict then return end
+    doc.verify = { right = verdict.exit == 0, message = verdict.message }
+    doc.exit = status.worst(doc.exit, verdict.exit)
+    doc.status = status.word(doc.exit)
+end
+
+local function start_budget(opts)
+    if not opts.budget_s then return true end
+    local ok, message = core.alarm(opts.budget_s)
+    if not ok then return nil, message end
+    return true
+end
+
+---Runs all cases. Raises only where rig itself is at fault.
+---@param plan rig.Plan
+---@param opts? rig.RunOptions
+---@return table? doc the results document; doc.exit is what to leave with
+---@return string? message why nothing could be run
+function M.run(plan, opts)
+    opts = opts or {}
+    local doc = new_document(plan, opts)
+    local ok, message = start_budget(opts)
+    if not ok then return nil, message end
+    local started = core.now()
+    if opts.on_start then opts.on_start(doc, plan) end
+    local stopped = run_cases(plan, opts, doc)
+    local verdict = not stopped and verify(plan, doc) or nil
+    if opts.budget_s then core.alarm(0) end
+    local signo = core.interrupted()
+    if signo == SIGALRM and opts.budget_s then signo = nil end
+    results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo })
+    conclude(doc, verdict)
+    return doc
+end
+
+return M

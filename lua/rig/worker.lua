@@ -1,0 +1,54 @@
+--- `w`, what a worker's hooks are handed: its number, the parameters, its state, and random numbers that depend on
+--- the case and the item, never on which worker took it.
+--- Not for running tasks: the pools do that; they set `w.index` before each task and `w.state` once.
+--- Neighbours: case.lua and pools/init.lua make the factory, core.pool, pools/serial and pools/custom call it.
+
+local core = require "rig.core"
+local metric = require "rig.metric"
+
+local M = {}
+
+---@class rig.Worker
+---@field id integer    number of the worker, from 1
+---@field p table       the case's parameters, read-only
+---@field state any     what `init` returned
+---@field index integer number of the item, from 1
+---@field rng any       random numbers, seeded by case and item
+
+local function new(seed, case_index, p, id)
+    local rng, rng_index
+    -- rng stays out of the table itself, so that reading it always passes here and is seeded afresh for each item;
+    -- tasks that never ask for it pay nothing
+    local function get(w, name)
+        if name ~= "rng" then return nil end
+        if rng_index ~= w.index then
+            rng, rng_index = core.rng(seed, case_index, w.index or 0), w.index
+        end
+        return rng
+    end
+    return setmetatable({ id = id, p = p }, { __index = get })
+end
+
+---What makes `w` in each worker process.
+---@param seed integer
+---@param case_index integer
+---@param p table
+---@return fun(id: integer): rig.Worker
+function M.factory(seed, case_index, p)
+    return function(id)
+        metric.forbid()
+        core.worker_print(id)
+        return new(seed, case_index, p, id)
+    end
+end
+
+---What makes `w` for tasks that run in the coordinator itself.
+---@param seed integer
+---@param case_index integer
+---@param p table
+---@return fun(id: integer): rig.Worker
+function M.here(seed, case_index, p)
+    return function(id) return new(seed, case_index, p, id) end
+end
+
+return M
