@@ -1,5 +1,6 @@
-/* rig: the embedding interface of rig.h over core/bind: a Lua state of our own, what a host asks of it turned into calls
- * of rig's Lua, and every failure into a status and a message. What workloads see of a call is in bind/call.c. */
+/* rig: the embedding interface of rig.h over core/bind: a Lua state of our own, what a host asks
+ * of it turned into calls of rig's Lua, and every failure into a status and a message. What
+ * workloads see of a call is in bind/call.c. */
 #include "rig.h"
 
 #include <errno.h>
@@ -34,8 +35,8 @@ static int text_of_error(lua_State *L) {
     return 1;
 }
 
-/* Runs f with the request; whatever it raises becomes a status and a message. Nothing else in this file touches Lua
- * outside of such a call, so no error of Lua's gets past it into the host. */
+/* Runs f with the request; whatever it raises becomes a status and a message. Nothing else in
+ * this file touches Lua outside of such a call, so no error of Lua's gets past it into the host. */
 static int protect(struct rig *rig, lua_CFunction f, struct request *request) {
     lua_State *L = rig->L;
     int base = lua_gettop(L);
@@ -50,13 +51,11 @@ static int protect(struct rig *rig, lua_CFunction f, struct request *request) {
         lua_settop(L, base);
         return RIG_OK;
     }
-    int signo = rig->state != NULL ? rig->state->stop.signo : 0;
     const char *text = lua_tostring(L, -1);
     if (status == LUA_ERRMEM)
         status = host_fail(rig, RIG_EMEM, "out of memory");
     else
-        status = host_fail(rig, signo != 0 ? RIG_EINTERRUPTED : RIG_ESCENARIO, "%s",
-                           text != NULL ? text : "an error without a message");
+        status = host_fail(rig, RIG_EINTERNAL, "%s", text != NULL ? text : "an unknown error");
     lua_settop(L, base);
     return status;
 }
@@ -70,12 +69,15 @@ static void push_function(lua_State *L, const char *module, const char *name) {
     lua_remove(L, -2);
 }
 
-/* A host may not start a second run from within a workload of the first: there is one Lua state. */
-static int refuse_inside(struct rig *rig, const char *what) {
-    if (!rig->running)
-        return RIG_OK;
-    return host_fail(rig, RIG_EARGUMENT, "%s: this rig is running; call it when that run has ended",
-                     what);
+/* A host may not call back into a rig from within a workload: there is one Lua state. */
+static int refuse(struct rig *rig, const char *what) {
+    if (rig == NULL)
+        return RIG_EARGUMENT;
+    if (rig->state == NULL)
+        return host_fail(rig, RIG_EARGUMENT, "%s: this rig did not open", what);
+    if (rig->running)
+        return host_fail(rig, RIG_EARGUMENT, "%s: this rig is running a scenario", what);
+    return RIG_OK;
 }
 
 /* ---- opening and closing ---- */
@@ -110,8 +112,6 @@ static int open_state(struct rig *rig, const rig_options_t *options) {
     rig->signals = options->signals != 0;
     struct request request = {.rig = rig};
     int status = protect(rig, open_modules, &request);
-    if (status == RIG_ESCENARIO)
-        return host_fail(rig, RIG_ESYSTEM, "open a rig: %s", rig->error);
     if (status == RIG_OK && request.status < 0)
         return host_fail(rig, RIG_ESYSTEM, "open a rig: no descriptor for stopping it: %s",
                          state_errname(request.status));
@@ -158,20 +158,122 @@ const char *rig_error(const rig_t *rig) {
 
 /* ---- running ---- */
 
+/* Pushes the options of rig.host's run: the text of the scenario, and the overrides as a list. */
+static void push_options(lua_State *L, const struct request *request) {
+    lua_newtable(L);
+    if (request->source != NULL) {
+        lua_pushstring(L, request->source);
+        lua_setfield(L, -2, "source");
+    }
+    lua_newtable(L);
+    for (lua_Integer i = 0; request->overrides != NULL && request->overrides[i] != NULL; i++) {
+        lua_pushstring(L, request->overrides[i]);
+        lua_seti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "overrides");
+}
+
+/* Keeps the document on the top and what it came to. */
+static void keep_results(lua_State *L, struct request *request) {
+    struct rig *rig = request->rig;
+    lua_getfield(L, -1, "exit");
+    rig->exit_status = (int)luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    rig->results = luaL_ref(L, LUA_REGISTRYINDEX);
+    if (rig->exit_status > 128)
+        request->status =
+            host_fail(rig, RIG_EINTERRUPTED, "interrupted by signal %d", rig->exit_status - 128);
+}
+
 static int run(lua_State *L) {
     struct request *request = lua_touserdata(L, 1);
-    (void)request;
+    push_function(L, "rig.host", "run");
+    lua_pushstring(L, request->path);
+    push_options(L, request);
+    lua_call(L, 2, 2); /* document, or nil and what is wrong with the scenario */
+    if (lua_istable(L, -2)) {
+        lua_pop(L, 1);
+        keep_results(L, request);
+        return 0;
+    }
+    request->rig->exit_status = 2;
+    request->status = host_fail(request->rig, RIG_ESCENARIO, "%s", luaL_tolstring(L, -1, NULL));
     return 0;
 }
 
+static void forget_results(struct rig *rig) {
+    luaL_unref(rig->L, LUA_REGISTRYINDEX, rig->results); /* allocates nothing: cannot raise */
+    rig->results = LUA_NOREF;
+    rig->exit_status = -1;
+    sys_free(rig->json);
+    rig->json = NULL;
+}
+
+static int run_request(struct rig *rig, struct request *request) {
+    int status = refuse(rig, "run");
+    if (status != RIG_OK)
+        return status;
+    if (request->path == NULL)
+        return host_fail(rig, RIG_EARGUMENT, "run: no path or name of a scenario");
+    forget_results(rig);
+    request->rig = rig;
+    status = protect(rig, run, request);
+    interrupt_clear(rig);
+    return status != RIG_OK ? status : request->status;
+}
+
 int rig_run_file(rig_t *rig, const char *path, const char *const *overrides) {
-    struct request request = {.rig = rig, .path = path, .overrides = overrides};
-    return protect(rig, run, &request);
+    struct request request = {.path = path, .overrides = overrides};
+    return run_request(rig, &request);
+}
+
+int rig_run_string(rig_t *rig, const char *name, const char *source, const char *const *overrides) {
+    struct request request = {.path = name, .source = source, .overrides = overrides};
+    if (rig != NULL && source == NULL)
+        return host_fail(rig, RIG_EARGUMENT, "run: no source");
+    return run_request(rig, &request);
+}
+
+int rig_exit_status(const rig_t *rig) {
+    return rig == NULL ? -1 : rig->exit_status;
+}
+
+static int render(lua_State *L) {
+    struct request *request = lua_touserdata(L, 1);
+    struct rig *rig = request->rig;
+    size_t size;
+    push_function(L, "rig.report.json", "render");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, rig->results);
+    lua_call(L, 1, 2); /* text, or nil and why not */
+    const char *text = lua_tolstring(L, -2, &size);
+    if (text == NULL)
+        return luaL_error(L, "%s", luaL_tolstring(L, -1, NULL));
+    rig->json = host_copy(rig, text, size);
+    rig->json_size = size;
+    if (rig->json == NULL)
+        request->status = host_fail(rig, RIG_EMEM, "no memory for results of %zu bytes", size);
+    return 0;
+}
+
+const char *rig_results_json(rig_t *rig, size_t *size) {
+    struct request request = {.rig = rig};
+    if (refuse(rig, "results") != RIG_OK)
+        return NULL;
+    if (rig->results == LUA_NOREF) {
+        host_fail(rig, RIG_EARGUMENT, "results: there was no run that has any");
+        return NULL;
+    }
+    if (rig->json == NULL && protect(rig, render, &request) != RIG_OK)
+        return NULL;
+    if (size != NULL)
+        *size = rig->json_size;
+    return rig->json;
 }
 
 int rig_load(rig_t *rig, const char *path) {
-    if (rig == NULL)
-        return RIG_EARGUMENT;
+    int status = refuse(rig, "load");
+    if (status != RIG_OK)
+        return status;
     if (path == NULL || path[0] == '\0')
         return host_fail(rig, RIG_EARGUMENT, "load: no path");
     return host_load(rig, path) < 0 ? rig->failed : RIG_OK;
@@ -183,6 +285,11 @@ void rig_interrupt(rig_t *rig, int signo) {
 }
 
 /* ---- the command ---- */
+
+enum { STDOUT = 1, STDERR = 2 };
+
+/* None of the verdicts that scripts rely on; sysexits.h calls it EX_SOFTWARE. */
+#define EXIT_INTERNAL 70
 
 static void write_text(struct rig *rig, int fd, const char *text) {
     fd_write_full(&rig->state->sys, fd, FD_PIPE, text, strlen(text), DEADLINE_NEVER);
@@ -208,18 +315,19 @@ static int command(lua_State *L) {
 
 int rig_command(rig_t *rig, int argc, char *const argv[]) {
     struct request request = {.rig = rig, .argc = argc, .argv = argv};
+    if (refuse(rig, "command") != RIG_OK)
+        return EXIT_INTERNAL;
     if (asks_version(argc, argv)) {
-        write_text(rig, 1, "rig " RIG_VERSION " (" RIG_COMMIT ", " RIG_COMPILER ")\n");
+        write_text(rig, STDOUT, "rig " RIG_VERSION " (" RIG_COMMIT ", " RIG_COMPILER ")\n");
         return 0;
     }
-    int status = protect(rig, command, &request);
-    if (status == RIG_OK)
+    if (protect(rig, command, &request) == RIG_OK)
         return request.status;
-    write_text(rig, 2, "rig: ");
-    write_text(rig, 2, rig_error(rig));
-    write_text(rig, 2, "\n");
     int signo = rig->state->stop.signo;
-    return signo != 0 ? 128 + signo : 2;
+    write_text(rig, STDERR, "rig: ");
+    write_text(rig, STDERR, rig_error(rig));
+    write_text(rig, STDERR, "\n");
+    return signo != 0 ? 128 + signo : EXIT_INTERNAL;
 }
 
 /* ---- require "rig" ---- */

@@ -4,9 +4,9 @@
 #ifndef RIG_BIND_CODEC_MEMO_H
 #define RIG_BIND_CODEC_MEMO_H
 
-#include "os/sys.h"
+#include "pool/block.h"
 
-#define MEMO_STRINGS   512
+#define MEMO_SETS      256 /* of two strings each */
 #define MEMO_RUN       1024
 #define MEMO_NO_NUMBER UINT32_MAX
 

@@ -17,6 +17,7 @@ struct state {
     struct buf scratch;    /* for encoding; cleared by whoever uses it, before use */
     lua_State *main;       /* the main thread of this Lua state */
     uint64_t inherited_kb; /* size of the Lua heap at the fork, in a worker */
+    int inherited_depth;   /* call levels of its parent that a worker stands on */
     unsigned worker;       /* number of this worker, 0 in the coordinator */
     struct handle *queues; /* open queues: what waits in them goes out whenever we wait */
     bool force; /* --force: arrays are made even when they do not seem to fit in memory */
@@ -29,6 +30,9 @@ struct state *state_get(lua_State *L);
  * top is a message string with the traceback of the script's own frames below it (rig's modules and
  * C functions left out). Every call from C into a script goes through here. */
 int state_call(lua_State *L, int nargs, int nresults);
+
+/* How many calls are active in this thread. */
+int state_depth(lua_State *L);
 
 /* Pushes nil, "what: why", "ECODE" for a world's failure (err is -errno); returns 3. `fmt` is what was
  * being done, with its value. */

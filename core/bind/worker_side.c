@@ -58,6 +58,7 @@ void side_begin(lua_State *L, unsigned id) {
     struct state *st = state_get(L);
     st->worker = id;
     st->inherited_kb = (uint64_t)lua_gc(L, LUA_GCCOUNT);
+    st->inherited_depth = state_depth(L);
     st->queues = NULL;
     /* Stores into tables that are there already: nothing is allocated that a fork would make fail. */
     lua_pushcfunction(L, child_print);

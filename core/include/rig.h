@@ -43,6 +43,7 @@ enum rig_status {
     RIG_EINTERRUPTED = 5, /* rig_interrupt stopped the run; partial results are kept */
     RIG_ETYPE = 6,        /* the value is of another type */
     RIG_EFAILED = 7,      /* a workload failed */
+    RIG_EINTERNAL = 8,    /* rig itself is at fault */
 };
 
 /* The version of the library that is running, "0.1.0". Static. */
@@ -223,7 +224,7 @@ RIG_API const char *rig_error(const rig_t *rig);
  * that ends with NULL ("size=1000", "workers=1..4"), as on the command line. Blocks until the run
  * has ended; starts processes and reaps all of them. Returns RIG_OK when there are results, good
  * or bad: rig_exit_status and rig_results_json tell. RIG_ESCENARIO: nothing was run;
- * RIG_EINTERRUPTED: partial results are kept; RIG_EMEM; RIG_EARGUMENT. */
+ * RIG_EINTERRUPTED: partial results are kept; RIG_EMEM; RIG_EARGUMENT; RIG_EINTERNAL. */
 RIG_API int rig_run_file(rig_t *rig, const char *path, const char *const *overrides);
 
 /* The same for a scenario in a string; `name` stands for it in messages and results. */

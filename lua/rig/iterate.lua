@@ -60,11 +60,26 @@ local function all_ok(report)
     return report.outcomes.ok == report.n
 end
 
-local function keep_failures(record, failures, number)
+-- What a failure without words of its own means.
+local function words_for(run, failure)
+    local worker = ("worker %s (pid %s)"):format(failure.worker, failure.pid)
+    if failure.outcome == "timeout" then
+        return ("took longer than timeout = %g s"):format(run.case.params.timeout)
+    elseif failure.outcome == "died" and failure.signal then
+        return ("%s was ended by signal %d"):format(worker, failure.signal)
+    elseif failure.outcome == "died" then
+        return ("%s ended with exit status %s"):format(worker, failure.exit or "?")
+    end
+    return failure.outcome
+end
+
+local function keep_failures(run, failures, number)
+    local errors = run.record.errors
     for _, failure in ipairs(failures or {}) do
-        if #record.errors >= MOST_ERRORS then break end
+        if #errors >= MOST_ERRORS then break end
         failure.iteration = number
-        record.errors[#record.errors + 1] = failure
+        failure.message = failure.message or words_for(run, failure)
+        errors[#errors + 1] = failure
     end
 end
 
@@ -72,10 +87,11 @@ end
 -- when nothing works, and a task that ran out of time would do so again in each of them.
 local function note_faults(run, report, number)
     local record = run.record
-    keep_failures(record, report.failures, number)
+    keep_failures(run, report.failures, number)
     local first = record.errors[1]
-    local what = first and first.message or "a task did not end ok"
-    record.fault = record.fault or ("iteration %d: %s"):format(number, what)
+    local where = first and first.task and ("iteration %d, item %d"):format(number, first.task)
+        or ("iteration %d"):format(number)
+    record.fault = record.fault or ("%s: %s"):format(where, first and first.message or "a task did not end ok")
     if core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
     if report.outcomes.timeout > 0 or report.outcomes.ok == 0 then hooks.halt("faulted", record.fault) end
 end
@@ -85,7 +101,7 @@ local function map_failed(run, number, message, code, report)
     local record = run.record
     if report then
         add_outcomes(record, report.outcomes)
-        keep_failures(record, report.failures, number)
+        keep_failures(run, report.failures, number)
     end
     if code == "ECANCELED" or core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
     if #record.errors == 0 then record.errors[1] = { iteration = number, outcome = "cancelled", message = message } end
@@ -161,7 +177,7 @@ function M.body(run, number, into)
     add_outcomes(run.record, outcomes)
     run.keep(entry)
     if fault then
-        local failure = { task = 1, outcome = "error", message = fault }
+        local failure = { outcome = "error", message = fault }
         note_faults(run, { n = 1, outcomes = outcomes, failures = { failure } }, number)
         return entry
     end

@@ -36,7 +36,7 @@ end
 
 local function duration(option, text)
     local seconds, problem = units.parse_duration(text)
-    if not seconds then usage(option, problem, "write it as 300ms, 90s or 5m") end
+    if not seconds then usage(option, ("%q %s"):format(text, problem), "write it as 300ms, 90s or 5m") end
     if seconds <= 0 then usage(option, ("%s is no time at all"):format(text), "give more than 0 s") end
     return seconds
 end

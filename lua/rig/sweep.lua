@@ -125,7 +125,7 @@ local function linear(text, low, high)
     if high < low then
         return nil, ("%s runs downwards"):format(values.show(text)),
             ("write %s..%s"):format(values.show(high), values.show(low))
-    elseif high - low >= M.MAX_SWEEP then
+    elseif high + 0.0 - low >= M.MAX_SWEEP then -- as floats: the difference of two integers may wrap around
         return nil, ("%s has more than %d values"):format(values.show(text), M.MAX_SWEEP),
             ("write %s:5 for 5 values from end to end"):format(text)
     end

@@ -183,7 +183,8 @@ local function info(name, varying, about, kind)
         scenario = { name = name, about = about or "A synthetic document", kind = kind or "map",
             file = "scenarios/" .. name .. ".lua", sha256 = ("0"):rep(64), source = "-- synthetic", params = {} },
         host = { cpu = "Invented CPU", cores = CORES, memory_bytes = 25000000000,
-            memory_available_bytes = 22000000000, kernel = "6.18.0", ["os"] = "Linux", governor = "performance", load = { 0.1, 0.2, 0.3 } },
+            memory_available_bytes = 22000000000, kernel = "6.18.0", ["os"] = "Invented Linux 1",
+            governor = "performance", load = { 0.1, 0.2, 0.3 } },
         started = "2026-01-31T12:00:00Z", varying = varying,
     }
 end

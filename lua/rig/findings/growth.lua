@@ -135,7 +135,7 @@ local function growth_of(model, axis, one)
     return { kind = "growth", text = text .. phase_text, evidence = {
         label = one.label, along = axis.name, class = class, exponent = fit.exponent, low = fit.low, high = fit.high,
         points = fit.n, from = hinge and hinge.from, exponent_from_there = hinge and hinge.exponent,
-        level = level, times = times, phases = phase_evidence, cases = points.indexes(table.unpack(list)),
+        level = level, ratio = times, phases = phase_evidence, cases = points.indexes(table.unpack(list)),
     } }
 end
 
@@ -149,13 +149,13 @@ local function merge_level(axis, list)
     local labels, cases, series, most = {}, {}, {}, 1
     for i, finding in ipairs(level) do
         local e = finding.evidence
-        labels[i], series[i] = e.label, { label = e.label, exponent = e.exponent, times = e.times }
-        most = math.max(most, e.times)
+        labels[i], series[i] = e.label, { label = e.label, exponent = e.exponent, ratio = e.ratio }
+        most = math.max(most, e.ratio)
         table.move(e.cases, 1, #e.cases, #cases + 1, cases)
     end
     out[1] = { kind = "growth", text = ("%s hardly grow with %s: at most %s over the whole sweep"):format(
         human.join(labels), axis.name, human.ratio(most)),
-        evidence = { along = axis.name, level = true, series = series, times = most, cases = cases } }
+        evidence = { along = axis.name, level = true, series = series, ratio = most, cases = cases } }
     for _, finding in ipairs(list) do
         if not finding.evidence.level then out[#out + 1] = finding end
     end
@@ -186,9 +186,10 @@ local function speedup_of(model, axis, fixed, one)
         end
     end
     local cores = model.doc.host and model.doc.host.cores
-    local text = ("%s: speed-up over %s %s; best with %s: %.2f of at most %d%s"):format(one.label, base_name,
-        human.join(words), human.count(best.workers, "worker"), best.speedup,
-        math.min(best.workers, cores or best.workers), cores and (" (the machine has %s)"):format(human.count(cores, "core")) or "")
+    local text = ("%s: speed-up over %s %s; best with %s: %.2f of at most %d%s"):format(
+        one.label, base_name, human.join(words), human.count(best.workers, "worker"), best.speedup,
+        math.min(best.workers, cores or best.workers),
+        cores and (" (the machine has %s)"):format(human.count(cores, "core")) or "")
     return { kind = "growth", text = text, evidence = {
         label = one.label, along = axis.name, base = base_name, base_s = base.seconds, cores = cores, speedups = rows,
         cases = points.indexes(base, table.unpack(one.points)),

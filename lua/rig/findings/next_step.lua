@@ -28,7 +28,8 @@ local function only(doc, case)
     for _, name in ipairs(doc.varying or {}) do
         local value = case.params[name]
         if name ~= "runs" and value ~= nil and type(value) ~= "table" then
-            words[#words + 1] = name .. "=" .. (math.type(value) == "float" and ("%.14g"):format(value) or tostring(value))
+            local text = math.type(value) == "float" and ("%.14g"):format(value) or tostring(value)
+            words[#words + 1] = name .. "=" .. text
         end
     end
     return words

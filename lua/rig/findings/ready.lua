@@ -96,7 +96,8 @@ local function work_text(model, case)
     end
     for _, count in ipairs(by_worker) do total, busiest = total + count, math.max(busiest, count) end
     if total == 0 or busiest < total / 2 then return "" end
-    return (". One worker did %s of %s tasks %s"):format(human.group(busiest), human.group(total), where(model, case, true))
+    return (". One worker did %s of %s tasks %s"):format(human.group(busiest), human.group(total),
+        where(model, case, true))
 end
 
 -- Whether every result of the run was checked and right, and how many there are.
@@ -124,7 +125,8 @@ local function results_text(model, cases)
         return (". %d of %d results were wrong"):format(wrong, all), right, all
     elseif right == all and all > 0 then
         local others = all_right(model.doc)
-        local said = all == 1 and "The result was right all the same" or ("All %d results were right all the same"):format(all)
+        local said = all == 1 and "The result was" or ("All %d results were"):format(all)
+        said = said .. " right all the same"
         if others and others > all then said = ("%s, as were all %d of the run"):format(said, others) end
         return ". " .. said, right, all
     end

@@ -143,7 +143,7 @@ local function take_answer(self, one, message)
     if ok then
         book:finish(task, one, value)
     else
-        book:fail(task, "error", one, ("item %d: %s"):format(task, value))
+        book:fail(task, "error", one, value)
     end
     if not book:is_out(number) then one.holds = nil end
 end
@@ -277,9 +277,8 @@ end
 
 local function stop_late(self, one)
     take_messages(self)
-    local task = self.board[slot(one.id) + worker.TASK]
     if not began(self, one.id) then return end -- it has just ended
-    local message = ("item %d took longer than timeout = %g s"):format(task, self.options.timeout)
+    local message = ("took longer than timeout = %g s"):format(self.options.timeout)
     bury(self, one, one.proc:stop(0.1), "timeout", message)
 end
 

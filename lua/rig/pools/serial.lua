@@ -64,7 +64,8 @@ function Pool:run(items)
         elseif core.interrupted() then
             return nil, "interrupted", "ECANCELED"
         else
-            local failure = { worker = 1, pid = pid, message = ("item %d: %s"):format(index, value) }
+            if timed_out then value = ("took longer than timeout = %g s"):format(self.options.timeout) end
+            local failure = { worker = 1, pid = pid, message = value }
             account:finish(index, timed_out and "timeout" or "error", failure)
         end
     end

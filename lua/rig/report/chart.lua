@@ -96,8 +96,8 @@ local function one_under_another(model, list, name_of, width)
     local name_width, time_width, most = widest(names), widest(times), largest_time(list)
     local bar = math.max(NARROWEST_BAR, math.min(2 * WIDEST_BAR, width - #INDENT - name_width - time_width - 4))
     for i, point in ipairs(list) do
-        lines[i] = ("%s%s  %s %s"):format(INDENT, layout.pad(names[i], name_width), layout.pad(times[i], time_width, true),
-            layout.bar(point.seconds / most, bar))
+        lines[i] = ("%s%s  %s %s"):format(INDENT, layout.pad(names[i], name_width),
+            layout.pad(times[i], time_width, true), layout.bar(point.seconds / most, bar))
     end
     return lines
 end

@@ -150,10 +150,10 @@ local function phase(title, rank, cell, width)
     return { title = title, width = width or 7, right = true, rank = rank, cell = cell }
 end
 
-local function stat(name)
+local function stat(name, of)
     return function(case)
-        local map = case.stats and case.stats.map
-        return duration(map and map[name])
+        local summary = case.stats and case.stats[of or "map"]
+        return duration(summary and summary[name])
     end
 end
 
@@ -171,7 +171,7 @@ local function map_columns()
         phase("deliver", 3, deliver, 8),
         phase("map", 1, stat("median")),
         phase("±MAD", 6, spread, 5),
-        phase("reduce", 9, function(case) return duration(case.stats and case.stats.reduce and case.stats.reduce.median) end),
+        phase("reduce", 9, stat("median", "reduce")),
         phase("close", 4, function(case) return duration(case.phases.close_s) end),
         phase("ready", 2, ready, 5),
         phase("own mem", 8, copied, 8),

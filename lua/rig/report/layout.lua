@@ -40,8 +40,8 @@ function M.cut(text, width)
 end
 
 -- A number and its unit are read as one, and must not be parted by the end of a line.
-local UNITS = { x = true, s = true, ms = true, ["µs"] = true, ns = true, ["%"] = true, bytes = true, kB = true, MB = true,
-    GB = true, TB = true }
+local UNITS = {}
+for _, unit in ipairs({ "x", "%", "s", "ms", "µs", "ns", "bytes", "kB", "MB", "GB", "TB" }) do UNITS[unit] = true end
 
 local function words_of(text)
     local words = {}

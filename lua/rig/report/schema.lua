@@ -14,7 +14,7 @@ M.ID = "rig-results/1"
 M.ORDER = {
     "schema", "status", "exit", "signal", "rig", "version", "argv", "label", "seed", "index", "kind", "name", "about",
     "file", "sha256", "source", "params", "git_commit", "scenario", "host", "started", "ended", "duration_s", "text",
-    "skipped", "varying", "findings", "run", "reason", "s_per_iteration", "total_s", "verified", "expected", "make_s",
+    "skipped", "verify", "varying", "findings", "run", "reason", "s_per_iteration", "total_s", "verified", "expected", "make_s",
     "phases", "start_s", "place_s", "deliver_s", "map_s", "reduce_s", "close_s", "ready_at_last_result", "undelivered",
     "result", "right", "ready", "tasks_by_worker", "n", "median", "mean", "stddev", "mad", "min", "max", "p25", "p75",
     "p95", "p99", "ci95", "outliers", "stats", "metrics", "rates", "outcomes", "ok", "error", "timeout", "died",
@@ -124,7 +124,7 @@ local document = object({
         kind = enum({ "faster", "growth", "cause", "unready", "wrong", "fault", "next" }), text = text,
         evidence = map(any),
     })),
-    skipped = count,
+    skipped = count, verify = optional(object({ right = flag, message = optional(text) })),
 })
 
 --- The whole document, as data, so that a test can compare it with the JSON Schema file.

@@ -1,0 +1,259 @@
+-- What a terminal shows once all cases have ended: what the table's marks mean, bars, the scenario's own figures,
+-- failures, findings, the verdict. Lists of lines each, empty where there is nothing to say.
+-- Neighbours: text.lua (prints them), chart (bars), columns (the names of cases).
+
+local chart = require("rig.report.chart")
+local columns = require("rig.report.columns")
+local human = require("rig.report.human")
+local layout = require("rig.report.layout")
+
+local M = {}
+
+local MOST_FAILURES = 10
+
+---@class rig.SectionContext
+---@field doc table
+---@field info table  what text.begin prepared
+---@field columns rig.Column[]
+---@field width integer
+---@field paint fun(style: string|nil, text: string): string
+
+local function shows(ctx, title)
+    for _, column in ipairs(ctx.columns) do
+        if column.title == title then return true end
+    end
+    return false
+end
+
+-- Notes ----------------------------------------------------------------------------------------------
+
+local function deliver_note(doc)
+    local late, overlaps = false, false
+    for _, case in ipairs(doc.cases) do
+        overlaps = overlaps or case.params.barrier == false
+        late = late or ((case.undelivered or {}).workers or 0) > 0
+    end
+    if not overlaps then return nil end
+    return "deliver: without a barrier it overlaps map"
+        .. (late and "; > it had not ended when the pool was closed" or "")
+end
+
+local function notes(ctx)
+    local list = {}
+    if shows(ctx, "deliver") then list[1] = deliver_note(ctx.doc) end
+    if shows(ctx, "iterations") and ctx.info.kind == "map" then
+        list[#list + 1] = "iterations: the time of each map beside the case's longest"
+    end
+    if shows(ctx, "own mem") then list[#list + 1] = "own mem: most memory that one worker shares with nobody" end
+    for i, note in ipairs(list) do
+        list[i] = ctx.paint("dim", "  " .. layout.wrap(note, ctx.width, "  ", ctx.width - 2))
+    end
+    return list
+end
+
+-- Metrics --------------------------------------------------------------------------------------------
+
+local function metric_text(metric)
+    local value, unit = metric.median, metric.unit
+    if not value then return "–" end
+    if unit == "s" then return human.duration(value) end
+    if unit == "B" or unit == "bytes" then return human.bytes(value) end
+    return human.short(value) .. (unit and " " .. human.clean(unit) or "")
+end
+
+local function rate_text(case, name, format)
+    return case.rates and case.rates[name] and format(case.rates[name]) .. "/s" or nil
+end
+
+-- Figures of the scenario's own, by name, and rates where the table of cases has none.
+local function figures_of(case, kind)
+    local figures = {}
+    for name, metric in pairs(case.metrics or {}) do figures[human.clean(name)] = metric_text(metric) end
+    if kind == "map" then
+        figures["bytes"] = rate_text(case, "bytes_per_s", human.bytes)
+        figures["items"] = rate_text(case, "items_per_s", human.short)
+    end
+    return figures
+end
+
+local function figure_columns(info, figures)
+    local widths, names = {}, {}
+    for _, of_case in ipairs(figures) do
+        for name, text in pairs(of_case) do
+            if not widths[name] then names[#names + 1] = name end
+            widths[name] = math.max(widths[name] or human.width(name), human.width(text))
+        end
+    end
+    if #names == 0 then return nil end
+    table.sort(names)
+    local list = columns.of_params(info)
+    for _, name in ipairs(names) do list[#list + 1] = { title = name, width = widths[name], right = true } end
+    return list
+end
+
+-- A second table, because names of metrics are known only when they have been recorded.
+local function metrics(ctx)
+    local figures = {}
+    for i, case in ipairs(ctx.doc.cases) do figures[i] = figures_of(case, ctx.info.kind) end
+    local list = figure_columns(ctx.info, figures)
+    if not list then return {} end
+    local titles = columns.line(list, function(column) return column.title end, ctx.paint)
+    local heading = "  " .. ctx.paint("bold", "Metrics") .. ctx.paint("dim", " (medians)")
+    local lines = { heading, ctx.paint("dim", "  " .. titles) }
+    for i, case in ipairs(ctx.doc.cases) do
+        if next(figures[i]) then
+            lines[#lines + 1] = "  " .. columns.line(list, function(column)
+                if column.cell then return column.cell(case) end
+                return figures[i][column.title] or "–"
+            end, ctx.paint)
+        end
+    end
+    return lines
+end
+
+-- Failures -------------------------------------------------------------------------------------------
+
+-- Where and how, unless the message already says it.
+local function failure_place(failure, message)
+    local words = {}
+    if failure.worker and failure.worker > 0 then words[#words + 1] = "worker " .. failure.worker end
+    if failure.pid then words[#words + 1] = "pid " .. failure.pid end
+    if failure.signal then words[#words + 1] = "signal " .. failure.signal end
+    if failure.exit then words[#words + 1] = "exit " .. failure.exit end
+    if #words == 0 or message:find("pid", 1, true) then return "" end
+    return " (" .. table.concat(words, ", ") .. ")"
+end
+
+local function failure_text(case, info, group)
+    local words, failure = {}, group.first
+    for _, column in ipairs(columns.of_params(info)) do words[#words + 1] = (column.cell(case)) end
+    local where = #words > 0 and table.concat(words, ", ") .. ": " or ""
+    local what = {}
+    if failure.iteration then what[#what + 1] = "iteration " .. failure.iteration end
+    if #group.tasks > 0 then
+        what[#what + 1] = (#group.tasks == 1 and "task " or "tasks ") .. human.ranges(group.tasks)
+    end
+    if #what > 0 then where = where .. table.concat(what, ", ") .. " " end
+    local message = human.clean(failure.message or "")
+    return where .. failure.outcome .. failure_place(failure, message) .. (message ~= "" and ": " .. message or "")
+end
+
+-- Tasks that ended in the same way in the same iteration are told together.
+local function failure_groups(case)
+    local list, by_key = {}, {}
+    for _, failure in ipairs(case.errors or {}) do
+        local key = ("%s\0%s\0%s\0%s"):format(failure.iteration, failure.outcome, failure.pid, failure.message)
+        if not by_key[key] then
+            by_key[key] = { first = failure, tasks = {} }
+            list[#list + 1] = by_key[key]
+        end
+        table.insert(by_key[key].tasks, failure.task)
+    end
+    return list
+end
+
+local function failures(ctx)
+    local lines, left = {}, 0
+    for _, case in ipairs(ctx.doc.cases) do
+        for _, group in ipairs(failure_groups(case)) do
+            if #lines < MOST_FAILURES then
+                local text = failure_text(case, ctx.info, group)
+                lines[#lines + 1] = "    " .. layout.wrap(text, ctx.width, "      ", ctx.width - 4)
+            else
+                left = left + 1
+            end
+        end
+    end
+    if #lines == 0 then return lines end
+    if left > 0 then lines[#lines + 1] = ("    and %s more; all are in the JSON"):format(human.group(left)) end
+    table.insert(lines, 1, "  " .. ctx.paint("red", "Failures"))
+    return lines
+end
+
+-- Findings -------------------------------------------------------------------------------------------
+
+-- A command stays on one line, however long: it is there to be copied.
+local function next_lines(ctx, finding)
+    local command, why = finding.evidence.command, finding.evidence.why
+    local text = type(command) == "string" and command or finding.text
+    local lines = { "    " .. ctx.paint("bold", "next: ") .. human.clean(text) }
+    if type(why) == "string" then
+        local wrapped = layout.wrap("(" .. human.clean(why) .. ")", ctx.width, (" "):rep(10), ctx.width - 10)
+        lines[2] = (" "):rep(10) .. ctx.paint("dim", wrapped)
+    end
+    return lines
+end
+
+local function findings(ctx)
+    local lines, number = {}, 0
+    for _, finding in ipairs(ctx.doc.findings or {}) do
+        if finding.kind == "next" then
+            local said = next_lines(ctx, finding)
+            table.move(said, 1, #said, #lines + 1, lines)
+        else
+            number = number + 1
+            local style = (finding.kind == "fault" or finding.kind == "wrong") and "red" or nil
+            local wrapped = layout.wrap(human.clean(finding.text), ctx.width, (" "):rep(7), ctx.width - 7)
+            lines[#lines + 1] = ("   %2d. %s"):format(number, ctx.paint(style, wrapped))
+        end
+    end
+    if #lines > 0 then table.insert(lines, 1, "  " .. ctx.paint("bold", "Findings")) end
+    return lines
+end
+
+-- Verdict --------------------------------------------------------------------------------------------
+
+local STATUS_STYLE = { passed = "green", failed = "red", faulted = "red", error = "red", regressed = "red" }
+
+local function counts_text(doc)
+    local right, all, counts = 0, 0, {}
+    for _, case in ipairs(doc.cases) do
+        counts[case.status] = (counts[case.status] or 0) + 1
+        if case.expected then right, all = right + case.verified, all + #case.iterations end
+    end
+    local words = { human.count(#doc.cases, "case") }
+    for _, status in ipairs({ "failed", "faulted", "error", "skipped", "interrupted" }) do
+        if counts[status] then words[#words + 1] = ("%d %s"):format(counts[status], status) end
+    end
+    if all > 0 then words[#words + 1] = ("%s of %s right"):format(human.group(right), human.count(all, "result")) end
+    if doc.duration_s then words[#words + 1] = human.duration(doc.duration_s) end
+    return table.concat(words, ", ")
+end
+
+-- "passed: 10 cases, 90 of 90 results right, 23.6 s"
+local function verdict(ctx)
+    local doc = ctx.doc
+    local status = ctx.paint(STATUS_STYLE[doc.status] or "yellow", doc.status)
+    local exit = doc.exit ~= 0 and (" (exit %d)"):format(doc.exit) or ""
+    local lines = { ("  %s: %s%s"):format(status, counts_text(doc), exit) }
+    local judged = doc.verify
+    if judged and not judged.right then
+        local said = "✗ verify: " .. human.clean(judged.message or "it says that the run is wrong")
+        table.insert(lines, 1, "  " .. ctx.paint("red", layout.wrap(said, ctx.width, "    ", ctx.width - 2)))
+    end
+    return lines
+end
+
+--- All of them, with an empty line before each but the notes, which belong to the table above.
+---@param doc table  a finished results document
+---@param info table  what text.begin prepared
+---@param list rig.Column[]  the columns of the table
+---@param width integer
+---@param paint fun(style: string|nil, text: string): string
+---@return string text  ends in a newline
+function M.all(doc, info, list, width, paint)
+    local ctx = { doc = doc, info = info, columns = list, width = width, paint = paint }
+    local parts = {}
+    local function add(lines, before)
+        if #lines > 0 then parts[#parts + 1] = before .. table.concat(lines, "\n") .. "\n" end
+    end
+    add(notes(ctx), "")
+    add(chart.of(doc, width, paint), "\n")
+    add(metrics(ctx), "\n")
+    add(failures(ctx), "\n")
+    add(findings(ctx), "\n")
+    add(verdict(ctx), "\n")
+    return table.concat(parts)
+end
+
+return M
