@@ -29,10 +29,14 @@ static bool is_maker(const struct handle *h) {
 static int l_put(lua_State *L) {
     struct handle *h = handle_check(L, 1, HANDLE_QUEUE);
     luaL_checkany(L, 2);
-    queue_put(&h->u.queue, value_message(L, 2, "value"));
-    int got = queue_flush(&h->u.queue);
-    if (got == 1 && !is_maker(h))
-        got = queue_flush_all(&h->u.queue, DEADLINE_NEVER);
+    struct queue *q = &h->u.queue;
+    bool maker = is_maker(h), waiting = q->outbox.first != NULL;
+    queue_put(q, value_message(L, 2, "value"));
+    int got = 0;
+    if (!maker)
+        got = queue_flush_all(q, DEADLINE_NEVER);
+    else if (!waiting && q->outbox.bytes <= QUEUE_PACKET_MAX)
+        got = queue_flush(q); /* the large ones go while we wait for something anyway */
     if (got < 0)
         return state_fail(L, got, "put into a queue");
     lua_pushboolean(L, 1);

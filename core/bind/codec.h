@@ -40,8 +40,8 @@ struct codec_error {
 void codec_open(lua_State *L);
 
 /* Appends the value at idx to `out`. Never raises and never runs Lua code, so `out` may be any memory of
- * the caller's. 0; -EINVAL with *err filled in; -ENOMEM. After an error `out` holds a part of the
- * value: clear it. Large arrays are referred to, and stay frozen until `out` is cleared. */
+ * the caller's. 0; -EINVAL with *err filled in; -ENOMEM; after an error `out` is as it was. Large arrays are
+ * referred to, and stay frozen until `out` is cleared. */
 int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err);
 
 /* "items[3].callback: a function cannot cross processes; ..." with "items" for root. */

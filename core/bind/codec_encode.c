@@ -316,6 +316,7 @@ void codec_open(lua_State *L) {
 
 int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err) {
     struct encoder e = {.L = L, .out = out, .err = err, .start = out->len};
+    size_t pieces = out->n_pieces;
     int type = lua_type(L, idx), top = lua_gettop(L);
     if (type != LUA_TTABLE && type != LUA_TUSERDATA)
         return put_value(&e, idx);
@@ -329,5 +330,7 @@ int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err
     int code = put_value(&e, top + 1);
     memo_end(e.memo);
     lua_settop(L, top);
+    if (code < 0)
+        buf_truncate(out, e.start, pieces);
     return code;
 }

@@ -23,6 +23,9 @@ struct received {
 /* Bodies from this size on arrive in a block of their own, so that arrays in them need no copying. */
 #define MESSAGE_OWN_BLOCK ((size_t)64 << 10)
 
+/* How many bytes one flush sends at most: a reader that keeps up must not hold the sender for ever. */
+#define MESSAGE_TURN ((uint64_t)4 << 20)
+
 /* A message with an empty body, or NULL without memory. */
 struct message *message_new(struct sys *s, enum frame_type type);
 void message_free(struct message *m); /* NULL is allowed */

@@ -10,7 +10,7 @@
 /* Below MESSAGE_OWN_BLOCK, so that whatever wants a block of its own comes as a stream. */
 #define INLINE_MAX    ((size_t)60 << 10)
 #define PACKET_BUFFER ((size_t)416 << 10)
-#define STREAM_BUFFER ((size_t)4 << 20)
+#define STREAM_BUFFER ((size_t)1 << 20)
 #define PREFAULT      ((size_t)8 << 20)
 #define IOV_USED      16
 

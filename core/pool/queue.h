@@ -13,6 +13,9 @@
 #include "os/pipe.h"
 #include "pool/message.h"
 
+/* A message of up to so many bytes, its head included, is one packet. */
+#define QUEUE_PACKET_MAX (((size_t)60 << 10) + sizeof(struct frame_head))
+
 struct queue_part; /* a large message of which some has arrived */
 
 struct queue {
@@ -44,7 +47,7 @@ void queue_put(struct queue *q, struct message *m);
 /* Takes back a message that waits to go out, half out or not; one that is not there is no error. */
 void queue_forget(struct queue *q, struct message *m);
 
-/* Sends what can go: 0 all is out, 1 not yet, -errno. */
+/* Sends what can go, within bounds (MESSAGE_TURN): 0 all is out, 1 not yet, -errno. */
 int queue_flush(struct queue *q);
 
 /* Sends all, waiting. 0, -ETIMEDOUT, -ECANCELED, -errno. */

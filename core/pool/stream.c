@@ -37,6 +37,7 @@ void stream_send(struct stream *st, struct message *m) {
 
 int stream_flush(struct stream *st) {
     struct iovec iov[IOV_MAX_USED];
+    uint64_t before = st->outbox.bytes;
     for (int n; (n = outbox_iov(&st->outbox, iov, IOV_MAX_USED)) > 0;) {
         ssize_t put = fd_write_some(st->sys, st->out, st->type, iov, n);
         if (put == -EAGAIN)
@@ -44,6 +45,8 @@ int stream_flush(struct stream *st) {
         if (put < 0)
             return put == -ECONNRESET ? -EPIPE : (int)put;
         outbox_advance(&st->outbox, (size_t)put);
+        if (before - st->outbox.bytes >= MESSAGE_TURN)
+            return st->outbox.first != NULL;
     }
     return 0;
 }

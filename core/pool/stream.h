@@ -36,7 +36,7 @@ static inline void stream_ready(struct stream *st) {
 /* Puts a message (taken over) at the end of what is to go out. */
 void stream_send(struct stream *st, struct message *m);
 
-/* Sends what can go now: 0 when all is out, 1 when not, -EPIPE when nobody reads, another -errno. */
+/* Sends what can go now, within bounds (MESSAGE_TURN): 0 when all is out, 1 when not, -EPIPE when nobody reads, another -errno. */
 int stream_flush(struct stream *st);
 
 /* For a worker: sends head and body at once, waiting as long as it takes. 0 or -errno. */

@@ -168,7 +168,7 @@ local function load_installed(state, name, dir)
 end
 
 local function require_beside(state, name)
-    if type(name) ~= "string" then
+    if type(name) ~= "string" or name == "" or name:find("%c") then
         complain(state, 2, { key = "require", value = name, problem = values.show(name) .. " is not a module's name" })
     end
     if is_ours(name) then return require(name) end

@@ -65,7 +65,8 @@ local function as_mistake(failure, path, chunk)
     end
     local text, line = located(failure, path, debug.getinfo(chunk, "S").short_src)
     if not text:find("^rig%.") then text = "loading failed: " .. text end
-    return mistake.new { file = path, line = line, problem = text }
+    -- one message begins one line; what a script adds in others stands under it
+    return mistake.new { file = path, line = line, problem = (text:gsub("\n", "\n    ")) }
 end
 
 local function returned_mistake(result, context)

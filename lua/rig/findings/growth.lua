@@ -15,7 +15,7 @@ local SHARE_WORTH_NAMING = 0.03
 -- A turn is named when it leaves at most a third of the squares that one straight line leaves.
 local GAIN_OF_A_TURN = 3
 -- Below this factor over the whole sweep nobody would speak of growth.
-local GROWTH_WORTH_NAMING = 1.25
+local CHANGE_WORTH_NAMING = 1.25
 -- The end of a sweep is named apart when its exponent is this much above the rest.
 local STEEPER = 0.1
 -- From so many series that do not grow on, one sentence says it of all.
@@ -23,12 +23,9 @@ local MANY_LEVEL = 3
 
 -- Growth -------------------------------------------------------------------------------------------
 
-local function xs_and_ys(axis, list, value_of)
+local function xs_and_ys(axis, list)
     local xs, ys = {}, {}
-    for _, point in ipairs(list) do
-        xs[#xs + 1] = point.params[axis.name]
-        ys[#ys + 1] = value_of(point)
-    end
+    for i, point in ipairs(list) do xs[i], ys[i] = point.params[axis.name], point.seconds end
     return xs, ys
 end
 
@@ -38,25 +35,36 @@ local function exponent_text(fit)
         human.exponent(fit.high))
 end
 
+-- The seconds of each phase at each point: those of the table, with the wait for the data taken out of map.
+local function phase_seconds(model, list)
+    local cores = model.doc.host and model.doc.host.cores
+    local rows = {}
+    for i, point in ipairs(list) do
+        local parts = phases.of_point(point, cores)
+        if not parts then return nil end
+        rows[i] = { start = parts.start, deliver = parts.deliver, wait = parts.wait, map = parts.map + parts.fewer,
+            reduce = parts.reduce, close = parts.close }
+    end
+    return rows
+end
+
+local NAMES = { start = "start", deliver = "delivery", wait = "waiting in map for the data", map = "map",
+    reduce = "reduce", close = "close" }
+
 -- Exponents of the phases that matter at the largest value.
 local function by_phase(model, axis, list)
-    local parts, words, evidence = {}, {}, {}
-    for i, point in ipairs(list) do parts[i] = phases.of_point(point, model.doc.host and model.doc.host.cores) end
-    local last = parts[#list]
-    if not last or #parts < #list or model.of_body then return "", nil end
-    -- what map lost to the delivery is part of map here: the phases are those of the table
-    local function seconds(part, name)
-        return name == "map" and part.map + part.wait + part.fewer or part[name]
-    end
-    for _, name in ipairs({ "start", "deliver", "map", "reduce", "close" }) do
-        local fit = stats.fit_power(xs_and_ys(axis, list, function(point)
-            for i, other in ipairs(list) do
-                if other == point then return seconds(parts[i], name) end
-            end
-        end))
-        local share = seconds(last, name) / list[#list].seconds
+    local rows = not model.of_body and phase_seconds(model, list)
+    if not rows then return "", nil end
+    local words, evidence, xs = {}, {}, {}
+    for i, point in ipairs(list) do xs[i] = point.params[axis.name] end
+    for _, name in ipairs({ "start", "deliver", "wait", "map", "reduce", "close" }) do
+        local ys = {}
+        for i, row in ipairs(rows) do ys[i] = row[name] end
+        local fit = stats.fit_power(xs, ys)
+        local share = ys[#ys] / list[#list].seconds
         if fit and fit.n == #list and share >= SHARE_WORTH_NAMING then
-            words[#words + 1] = ("%s %s"):format(phases.NAMES[name], human.exponent(fit.exponent))
+            local said = name == "map" and evidence.wait and "the rest of map" or NAMES[name]
+            words[#words + 1] = ("%s %s"):format(said, human.exponent(fit.exponent))
             evidence[name] = { exponent = fit.exponent, low = fit.low, high = fit.high, share = share }
         end
     end
@@ -73,7 +81,7 @@ end
 
 -- The exponent from the turn on, where there is one.
 local function turn(axis, list)
-    local xs, ys = xs_and_ys(axis, list, function(point) return point.seconds end)
+    local xs, ys = xs_and_ys(axis, list)
     local hinge = stats.fit_hinge(xs, ys)
     if not hinge or hinge.gain < GAIN_OF_A_TURN or hinge.from == xs[1] or hinge.exponent <= 0 then return nil end
     return hinge
@@ -82,29 +90,33 @@ end
 -- Between the last two points: a cost that grows under a fixed one shows its own exponent only there.
 local function last_exponent(axis, list)
     if #list < 3 then return nil end
-    local last_two = { list[#list - 1], list[#list] }
-    local fit = stats.fit_power(xs_and_ys(axis, last_two, function(point) return point.seconds end))
+    local fit = stats.fit_power(xs_and_ys(axis, { list[#list - 1], list[#list] }))
     return fit and fit.exponent
 end
 
 local SAID = {
+    flat = "does not grow with %s", level = "hardly changes with %s", unclear = "shows no clear trend with %s",
     ["sub-linear"] = "grows with %s, sub-linearly", linear = "grows with %s, linearly",
     ["super-linear"] = "grows with %s, worse than linearly", falling = "takes less time with more %s",
 }
+
+-- What a fit means for people: growth of a few percent over a whole sweep is none, whatever its interval.
+local function class_of(fit, hinge, times)
+    local class = stats.growth_class(fit)
+    if class == "flat" then return class end
+    if math.max(times, 1 / times) < CHANGE_WORTH_NAMING then return "level" end
+    -- a level with one rise at its end has an exponent of zero by most pairs of points, and grows all the same
+    if class == "unclear" and hinge then return "sub-linear" end
+    return class
+end
 
 local function growth_text(model, axis, one, fit, class, hinge)
     local list = one.points
     local times = list[#list].seconds / list[1].seconds
     local of = list[#list].params[axis.name] / list[1].params[axis.name]
-    if class == "flat" then
-        return ("%s does not grow with %s: %s (exponent %s)"):format(one.label, axis.name, ends_text(model, axis, list),
-            exponent_text(fit))
-    elseif class == "unclear" or class ~= "falling" and times < GROWTH_WORTH_NAMING then
-        return ("%s hardly grows with %s: %s, %s for %s the %s (exponent %s)"):format(one.label, axis.name,
-            ends_text(model, axis, list), human.ratio(times), human.ratio(of), axis.name, exponent_text(fit))
-    end
     local text = ("%s %s: %s, %s for %s the %s (exponent %s)"):format(one.label, SAID[class]:format(axis.name),
         ends_text(model, axis, list), human.ratio(times), human.ratio(of), axis.name, exponent_text(fit))
+    if not class:find("linear") then return text end
     if hinge then
         text = ("%s; growth begins at about %s: %s from there on"):format(text,
             points.value_again(model, axis.name, hinge.from), human.exponent(hinge.exponent))
@@ -120,30 +132,27 @@ local function growth_of(model, axis, one)
     local list = one.points
     local first = list[1].params[axis.name]
     if #list < 2 or not first or first <= 0 then return nil end
-    local fit = stats.fit_power(xs_and_ys(axis, list, function(point) return point.seconds end))
+    local fit = stats.fit_power(xs_and_ys(axis, list))
     if not fit then return nil end
-    local class = stats.growth_class(fit)
-    local hinge = turn(axis, list)
-    -- a level with one rise at its end has an exponent of zero by most pairs of points, and grows all the same
-    if hinge and class == "unclear" and list[#list].seconds / list[1].seconds >= GROWTH_WORTH_NAMING then
-        class = "sub-linear"
-    end
-    local times = list[#list].seconds / list[1].seconds
-    local level = class == "flat" or class == "unclear" or class ~= "falling" and times < GROWTH_WORTH_NAMING
-    local text = growth_text(model, axis, one, fit, class, hinge)
+    local hinge, times = turn(axis, list), list[#list].seconds / list[1].seconds
+    local class = class_of(fit, hinge, times)
     local phase_text, phase_evidence = by_phase(model, axis, list)
-    return { kind = "growth", text = text .. phase_text, evidence = {
+    return { kind = "growth", text = growth_text(model, axis, one, fit, class, hinge) .. phase_text, evidence = {
         label = one.label, along = axis.name, class = class, exponent = fit.exponent, low = fit.low, high = fit.high,
         points = fit.n, from = hinge and hinge.from, exponent_from_there = hinge and hinge.exponent,
-        level = level, ratio = times, phases = phase_evidence, cases = points.indexes(table.unpack(list)),
+        ratio = times, phases = phase_evidence, cases = points.indexes(table.unpack(list)),
     } }
+end
+
+local function is_level(finding)
+    return finding.evidence.class == "flat" or finding.evidence.class == "level"
 end
 
 -- Many that do not grow are one sentence; those that do keep their own.
 local function merge_level(axis, list)
     local level, out = {}, {}
     for _, finding in ipairs(list) do
-        if finding.evidence.level then level[#level + 1] = finding end
+        if is_level(finding) then level[#level + 1] = finding end
     end
     if #level < MANY_LEVEL then return list end
     local labels, cases, series, most = {}, {}, {}, 1
@@ -153,11 +162,11 @@ local function merge_level(axis, list)
         most = math.max(most, e.ratio)
         table.move(e.cases, 1, #e.cases, #cases + 1, cases)
     end
-    out[1] = { kind = "growth", text = ("%s hardly grow with %s: at most %s over the whole sweep"):format(
+    out[1] = { kind = "growth", text = ("%s hardly change with %s: at most %s over the whole sweep"):format(
         human.join(labels), axis.name, human.ratio(most)),
-        evidence = { along = axis.name, level = true, series = series, ratio = most, cases = cases } }
+        evidence = { along = axis.name, class = "level", series = series, ratio = most, cases = cases } }
     for _, finding in ipairs(list) do
-        if not finding.evidence.level then out[#out + 1] = finding end
+        if not is_level(finding) then out[#out + 1] = finding end
     end
     return out
 end

@@ -7,12 +7,6 @@ local M = {}
 --- The parts, in the order in which they happen.
 M.ORDER = { "start", "deliver", "wait", "fewer", "map", "reduce", "close" }
 
---- What each part is called in a sentence.
-M.NAMES = {
-    start = "start", deliver = "delivery", wait = "waiting in map for the first worker to hold the data",
-    fewer = "map on fewer workers", map = "map", reduce = "reduce", close = "close",
-}
-
 local function sum(list)
     local total = 0.0
     for _, x in ipairs(list or {}) do total = total + x end

@@ -294,7 +294,7 @@ local function wait_and_take(self)
     end
     if self.unexplained > 0 then patience = math.min(patience or QUIET_S, QUIET_S) end
     local ready, message, code = core.poll(self.lines:watched(self.workers), patience)
-    if not ready then return nil, message, code end
+    if not ready then return nil, code == "ECANCELED" and "interrupted" or message, code end
     if #ready == 0 and self.unexplained > 0 then find_lost(self) end
     if #ready > 0 then take_messages(self) end
     for _, handle in ipairs(ready) do

@@ -43,10 +43,19 @@ end
 ---@return true
 function Pool.wait_ready() return true end
 
+-- The account is closed also where the map was given up: what has not ended is cancelled.
+local function cancel_rest(account, from, n)
+    for task = from, n or from do account:finish(task, "cancelled", { message = "interrupted" }) end
+    local report = account:report()
+    report.ready = 1
+    return report
+end
+
 ---@param items table|integer|function
 ---@return table? results
----@return table|string report
+---@return table|string report or, without results, the message
 ---@return string? code
+---@return table? report without results
 function Pool:run(items)
     local account, call, w = self.account, self.call, self.w
     local map, fixed, pid = self.options.map, self.options.fixed, core.getpid()
@@ -62,7 +71,7 @@ function Pool:run(items)
             results[index] = value
             account:finish(index, "ok")
         elseif core.interrupted() then
-            return nil, "interrupted", "ECANCELED"
+            return nil, "interrupted", "ECANCELED", cancel_rest(account, index, n)
         else
             if timed_out then value = ("took longer than timeout = %g s"):format(self.options.timeout) end
             local failure = { worker = 1, pid = pid, message = value }

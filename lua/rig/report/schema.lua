@@ -12,14 +12,14 @@ M.ID = "rig-results/1"
 
 --- Keys in the order in which people want to read them; all others follow in alphabetical order.
 M.ORDER = {
-    "schema", "status", "exit", "signal", "rig", "version", "argv", "label", "seed", "index", "kind", "name", "about",
-    "file", "sha256", "source", "params", "git_commit", "scenario", "host", "started", "ended", "duration_s", "text",
-    "skipped", "verify", "varying", "findings", "run", "reason", "s_per_iteration", "total_s", "verified", "expected", "make_s",
-    "phases", "start_s", "place_s", "deliver_s", "map_s", "reduce_s", "close_s", "ready_at_last_result", "undelivered",
-    "result", "right", "ready", "tasks_by_worker", "n", "median", "mean", "stddev", "mad", "min", "max", "p25", "p75",
-    "p95", "p99", "ci95", "outliers", "stats", "metrics", "rates", "outcomes", "ok", "error", "timeout", "died",
-    "cancelled", "counters", "errors", "replaced", "iterations", "warmup", "id", "pid", "started_s", "ready_s", "tasks",
-    "workers", "cases",
+    "schema", "status", "exit", "signal", "rig", "version", "commit", "argv", "label", "seed", "index", "kind",
+    "name", "about", "file", "sha256", "source", "params", "git_commit", "scenario", "host", "started", "ended",
+    "duration_s", "text", "skipped", "verify", "varying", "findings", "run", "reason", "s_per_iteration", "total_s",
+    "verified", "expected", "make_s", "phases", "start_s", "place_s", "deliver_s", "map_s", "reduce_s", "close_s",
+    "ready_at_last_result", "undelivered", "result", "right", "ready", "tasks_by_worker", "n", "median", "mean",
+    "stddev", "mad", "min", "max", "p25", "p75", "p95", "p99", "ci95", "outliers", "stats", "metrics", "rates",
+    "outcomes", "ok", "error", "timeout", "died", "cancelled", "counters", "errors", "replaced", "iterations",
+    "warmup", "id", "pid", "started_s", "ready_s", "tasks", "workers", "cases",
 }
 
 -- Shapes --------------------------------------------------------------------------------------------
