@@ -26,16 +26,16 @@ static const char *push_name(lua_State *L, const struct array *a) {
     return lua_pushfstring(L, "%sarray %s x %I", shared, name, (lua_Integer)a->count);
 }
 
-/* Pushes the value at idx as it may stand in a message. */
+/* Pushes the value at idx as it may stand in a message: 5, nil, 'text', a table. */
 static const char *push_value_text(lua_State *L, int idx) {
     size_t len;
-    if (lua_type(L, idx) == LUA_TNUMBER)
+    if (lua_type(L, idx) == LUA_TNUMBER || lua_isnil(L, idx) || lua_isboolean(L, idx))
         return luaL_tolstring(L, idx, NULL);
     if (lua_type(L, idx) != LUA_TSTRING)
         return lua_pushfstring(L, "a %s", luaL_typename(L, idx));
     const char *s = lua_tolstring(L, idx, &len);
     lua_pushlstring(L, s, len < 40 ? len : 40);
-    return lua_pushfstring(L, "the string '%s'", lua_tostring(L, -1));
+    return lua_pushfstring(L, "'%s'", lua_tostring(L, -1));
 }
 
 static int raise_value(lua_State *L, const struct array *a, size_t i, int idx) {
@@ -51,10 +51,10 @@ static int raise_value(lua_State *L, const struct array *a, size_t i, int idx) {
 
 static int raise_index(lua_State *L, const struct array *a, int idx) {
     const char *index = push_value_text(L, idx);
-    if (a->block == NULL)
-        return luaL_error(L, "%s: there is nothing at index %s", push_name(L, a), index);
-    return luaL_error(L, "index %s is out of bounds; this %s has the indices 1 to %I", index,
-                      push_name(L, a), (lua_Integer)a->count);
+    if (a->block == NULL || a->count == 0)
+        return luaL_error(L, "%s has no index %s", push_name(L, a), index);
+    return luaL_error(L, "%s has no index %s; its indices are 1 to %I", push_name(L, a), index,
+                      (lua_Integer)a->count);
 }
 
 /* ---- elements ---------------------------------------------------------------------------------- */

@@ -101,8 +101,13 @@ static bool push_module(lua_State *L, const char *name) {
         lua_pushliteral(L, ":built in:");
         return true;
     }
-    if (folder != NULL && is_rigs(name))
-        return load_source(L, folder, name);
+    if (folder != NULL && is_rigs(name)) {
+        /* Not the built-in one instead, nor an installed one: that would be another version. */
+        if (!load_source(L, folder, name))
+            luaL_error(L, "module '%s' is not in '%s', where RIG_LUA_PATH says that it is", name,
+                       folder);
+        return true;
+    }
     const struct rig_embedded *m = find(name);
     if (m != NULL)
         load(L, name, (const char *)m->data, m->size, m->chunk);

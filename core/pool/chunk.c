@@ -18,7 +18,7 @@ static uint32_t chunk_size(const struct pool *p) {
     double n = CHUNK_NS / p->task_ns;
     /* Towards the end ever smaller ones, so that the last worker is not left alone with a large one. */
     if (p->hint > p->account.n) {
-        double fair = (double)(p->hint - p->account.n) / (2.0 * p->config.workers);
+        double fair = (double)(p->hint - p->account.n) / (1.5 * p->config.workers);
         n = n < fair ? n : fair;
     }
     return n < 1 ? 1 : n > CHUNK_MAX ? CHUNK_MAX : (uint32_t)n;

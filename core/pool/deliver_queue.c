@@ -12,8 +12,6 @@ static void shared_close(struct pool *p) {
 }
 
 static int shared_open(struct pool *p) {
-    if (p->config.fixed == NULL)
-        return -EINVAL;
     struct queue *q = sys_malloc(p->sys, sizeof *q);
     int err = q ? queue_open(q, p->sys) : -ENOMEM;
     if (err < 0) {

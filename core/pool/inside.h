@@ -44,7 +44,6 @@ struct worker {
     struct slot *slot;
     struct stream stream; /* its own channel; unused with a shared one */
     int ends[3]; /* the worker's side, from before its fork until after: receive, send, fixed */
-    struct stream side; /* delivery=send over a shared channel: a connection for the fixed data */
     struct chunk_list chunks;
     bool ready, leaving;
     bool stopped; /* leaving, without having got the fixed data */
@@ -55,7 +54,7 @@ struct worker {
     int64_t
         stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
     uint64_t seen_tasks;
-    int at_pidfd, at_in, at_out, at_side; /* where in pool.polls; -1: not there */
+    int at_pidfd, at_in, at_out; /* where in pool.polls; -1: not there */
     int64_t rss_bytes, unique_bytes;
 };
 
@@ -94,7 +93,7 @@ struct worker_self {
     struct pool *pool;
     struct slot *slot;
     unsigned id;
-    struct stream stream, side;
+    struct stream stream;
     struct buf out;
     uint64_t flushed_first;
     uint32_t results; /* records in slot->results */

@@ -40,20 +40,12 @@ static void close_worker_ends(struct pool *p, struct worker *w) {
         fds_close(p->sys, &w->ends[1]);
     if (!shared)
         fds_close(p->sys, &w->ends[0]);
-    if (p->config.deliver == &deliver_send)
-        fds_close(p->sys, &w->ends[2]);
     w->ends[0] = w->ends[1] = w->ends[2] = -1;
-}
-
-static void close_streams(struct worker *w) {
-    stream_close(&w->stream);
-    stream_close(&w->side);
 }
 
 static int connect_worker(struct pool *p, struct worker *w) {
     w->ends[0] = w->ends[1] = w->ends[2] = -1;
     stream_init(&w->stream, p->sys, -1, -1, FD_SOCKET);
-    stream_init(&w->side, p->sys, -1, -1, FD_SOCKET);
     int err = p->config.channel->connect(p, w, w->ends);
     if (err == 0)
         err = p->config.deliver->connect(p, w, &w->ends[2]);
@@ -75,7 +67,7 @@ int worker_begin(struct pool *p, struct worker *w) {
         err = p->config.deliver->offer(p, w);
     }
     if (err < 0)
-        close_streams(w);
+        stream_close(&w->stream);
     return err;
 }
 
@@ -134,7 +126,7 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
     if (err == 0)
         err = remember(p, w, end);
     w->proc.pid = -1;
-    close_streams(w);
+    stream_close(&w->stream);
     if (err < 0 || w->leaving)
         return err;
     p->early_deaths = fresh && !had_task ? p->early_deaths + 1 : 0;
@@ -161,9 +153,12 @@ static int open_parts(struct pool *p) {
         p->workers[i] = (struct worker){.id = i + 1, .slot = slot_of(p, i), .proc = PROC_NONE};
     for (unsigned i = 0; i < c->workers; i++) {
         stream_init(&p->workers[i].stream, p->sys, -1, -1, FD_SOCKET);
-        stream_init(&p->workers[i].side, p->sys, -1, -1, FD_SOCKET);
     }
     err = account_init(&p->account, p->sys, c->workers);
+    if (err == 0 && c->deliver->by_bytes && c->fixed == NULL) {
+        pool_say(p, "delivery=%s needs the fixed data as bytes", c->deliver->name);
+        err = -EINVAL;
+    }
     if (err == 0 && c->fixed != NULL)
         err = buf_add_buf(&p->fixed, c->fixed);
     if (err == 0)
@@ -185,7 +180,8 @@ int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, cha
     if (c->placed != NULL)
         block_ref(c->placed);
     int err = open_parts(p);
-    snprintf(why, size, "the channels of the pool: %s", strerror(-err));
+    snprintf(why, size, "%s%s",
+             p->why[0] ? p->why : "its channels: ", p->why[0] ? "" : strerror(-err));
     for (unsigned i = 0; i < c->workers && err == 0; i++) {
         err = worker_begin(p, &p->workers[i]);
         snprintf(why, size, "worker %u of %u: %s", i + 1, c->workers, strerror(-err));
@@ -308,7 +304,7 @@ void pool_free(struct pool *p) {
                 proc_stop(p->sys, &p->workers[i].proc, 0, NULL);
     }
     for (unsigned i = 0; i < p->config.workers && p->workers != NULL; i++) {
-        close_streams(&p->workers[i]);
+        stream_close(&p->workers[i].stream);
         chunk_free_all(&p->workers[i].chunks);
     }
     p->config.channel->close(p);

@@ -76,14 +76,12 @@ int step_drain(struct pool *p, struct worker *w) {
 
 static int flush_all(struct pool *p) {
     for (unsigned i = 0; i < p->config.workers; i++) {
-        struct stream *streams[] = {&p->workers[i].stream, &p->workers[i].side};
-        for (int k = 0; k < 2; k++) {
-            int got = streams[k]->outbox.first != NULL ? stream_flush(streams[k]) : 0;
-            if (got < 0 && got != -EPIPE) /* a dead reader: its pidfd will say so */
-                return got;
-            if (got == -EPIPE)
-                outbox_free(&streams[k]->outbox);
-        }
+        struct stream *st = &p->workers[i].stream;
+        int got = st->outbox.first != NULL ? stream_flush(st) : 0;
+        if (got < 0 && got != -EPIPE) /* a dead reader: its pidfd will say so */
+            return got;
+        if (got == -EPIPE)
+            outbox_free(&st->outbox);
     }
     struct queue *queues[] = {p->tasks, p->fixed_queue};
     for (int k = 0; k < 2; k++) {
@@ -108,7 +106,7 @@ static int watch_out(struct pool *p, size_t *n, const struct stream *st) {
 #define PARTS_MAX 256
 
 static int make_room(struct pool *p) {
-    size_t need = (size_t)p->config.workers * 4 + PARTS_MAX + 3;
+    size_t need = (size_t)p->config.workers * 3 + PARTS_MAX + 3;
     if (need <= p->cap_polls)
         return 0;
     struct pollfd *more = sys_realloc(p->sys, p->polls, need * sizeof *more);
@@ -127,7 +125,6 @@ static size_t watch_all(struct pool *p, int *at_results) {
         w->at_pidfd = watch(p, &n, w->proc.pidfd, POLLIN);
         w->at_in = watch(p, &n, w->stream.in, POLLIN);
         w->at_out = watch_out(p, &n, &w->stream);
-        w->at_side = watch_out(p, &n, &w->side);
     }
     if (p->tasks != NULL)
         watch(p, &n, queue_waits(p->tasks), POLLOUT);

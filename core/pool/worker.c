@@ -149,11 +149,8 @@ static void open_ends(struct worker_self *self, struct worker *w, const int ends
     struct pool *p = self->pool;
     enum fd_type type = w->stream.type;
     stream_init(&self->stream, p->sys, -1, -1, type);
-    stream_init(&self->side, p->sys, -1, -1, FD_SOCKET);
     if (!p->config.channel->shared)
         stream_init(&self->stream, p->sys, ends[0], ends[1], type);
-    else if (p->config.deliver == &deliver_send)
-        stream_init(&self->side, p->sys, ends[2], ends[2], FD_SOCKET);
     struct queue *queues[] = {p->tasks, p->results, p->fixed_queue};
     for (int i = 0; i < 3; i++)
         if (queues[i] != NULL)

@@ -36,6 +36,15 @@ local function summaries(record)
     return found
 end
 
+-- A scenario may record what is no number (0/0); it is kept, as null, and left out of the median.
+local function numbers_of(values)
+    local list = {}
+    for _, value in ipairs(values) do
+        if type(value) == "number" and value == value then list[#list + 1] = value end
+    end
+    return list
+end
+
 -- What a case has when nothing in it was measured.
 local function defaults(record)
     record.run = record.run or 1
@@ -68,7 +77,7 @@ function M.case(record, axes)
         if axes and params[name] == nil then params[name] = axes[name] end
     end
     record.stats = summaries(record)
-    for _, metric in pairs(record.metrics) do metric.median = stats.median(metric.values) end
+    for _, metric in pairs(record.metrics) do metric.median = stats.median(numbers_of(metric.values)) end
     return record
 end
 

@@ -36,6 +36,15 @@ function TestLayout.test_there_is_one_cmakelists()
     lu.assertEquals(lines_of "find core lua scenarios tests -name CMakeLists.txt", {})
 end
 
+-- a forgotten line would show as an undefined reference or a missing module, far from its cause
+function TestLayout.test_every_source_is_listed_in_cmakelists()
+    local listed = {}
+    for word in rigtest.read(rigtest.source "CMakeLists.txt"):gmatch "[^%s()]+" do listed[word] = true end
+    for _, path in ipairs(lines_of "find core -name '*.c'; cd lua; find rig -name '*.lua'") do
+        lu.assertTrue(listed[path] == true, path .. " is not listed in CMakeLists.txt")
+    end
+end
+
 function TestLayout.test_no_source_is_longer_than_500_lines()
     for _, path in ipairs(sources("*.c", "*.h", "*.lua", "*.sh", "*.py", "*.cmake")) do
         local _, newlines = rigtest.read(rigtest.source(path)):gsub("\n", "")

@@ -1,5 +1,5 @@
 /*
- * leaves_nothing [--seconds N] -- COMMAND...: runs one test from the outside and fails it for what it leaves.
+ * leaves_nothing [--seconds N] [--grace N] -- COMMAND...: runs one test from the outside and fails it for what it leaves.
  *
  * The test gets a scratch folder as its working directory and another, empty, as TMPDIR. Afterwards no process
  * of it may exist (this program is their subreaper, so none can hide), no file in TMPDIR, nothing of ours new in
@@ -24,10 +24,9 @@
 
 #include "names.h"
 
-#define SHM_FOLDER    "/dev/shm"
-#define TIMED_OUT     124
-#define LEFT_BEHIND   70
-#define GRACE_SECONDS 2
+#define SHM_FOLDER  "/dev/shm"
+#define TIMED_OUT   124
+#define LEFT_BEHIND 70
 
 static char scratch[4096], scratch_tmp[4200], scratch_cwd[4200];
 
@@ -179,8 +178,8 @@ static bool report_files(void) {
 }
 
 /* Tests run side by side: what another one has just made is given time to go. */
-static bool report_shared(const struct names *before) {
-    double end = now() + GRACE_SECONDS;
+static bool report_shared(const struct names *before, double grace_seconds) {
+    double end = now() + grace_seconds;
     for (;;) {
         struct names after = {0}, fresh = {0};
         shared_list(&after);
@@ -215,18 +214,21 @@ static int verdict(int status, double seconds) {
 }
 
 int main(int argc, char **argv) {
-    double seconds = 120;
+    double seconds = 120, grace = 2;
     int i = 1;
-    if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0) {
-        seconds = strtod(argv[i + 1], NULL);
-        i += 2;
+    for (; i + 1 < argc && strcmp(argv[i], "--") != 0; i += 2) {
+        if (strcmp(argv[i], "--seconds") == 0)
+            seconds = strtod(argv[i + 1], NULL);
+        else if (strcmp(argv[i], "--grace") == 0)
+            grace = strtod(argv[i + 1], NULL);
+        else
+            break;
     }
-    if (i < argc && strcmp(argv[i], "--") == 0)
-        i++;
-    if (i >= argc || seconds <= 0) {
-        fprintf(stderr, "usage: leaves_nothing [--seconds N] -- command...\n");
+    if (i + 1 >= argc || strcmp(argv[i], "--") != 0 || seconds <= 0) {
+        fprintf(stderr, "usage: leaves_nothing [--seconds N] [--grace N] -- command...\n");
         return 2;
     }
+    i++;
 
     sigset_t awaited, mask;
     sigemptyset(&awaited);
@@ -251,7 +253,7 @@ int main(int argc, char **argv) {
     bool left = status >= 0 && report_processes();
     kill_descendants();
     left = report_files() || left;
-    left = report_shared(&before) || left;
+    left = report_shared(&before, grace) || left;
     names_free(&before);
     scratch_remove();
     return result == 0 && left ? LEFT_BEHIND : result;

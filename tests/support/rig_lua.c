@@ -49,8 +49,11 @@ static int l_mappings(lua_State *state) {
 
 static int open_inventory(lua_State *state) {
     static const luaL_Reg functions[] = {
-        {"all", l_all},           {"children", l_children}, {"descriptors", l_descriptors},
-        {"mappings", l_mappings}, {NULL, NULL},
+        {"all", l_all},
+        {"children", l_children},
+        {"descriptors", l_descriptors},
+        {"mappings", l_mappings},
+        {NULL, NULL},
     };
     luaL_newlib(state, functions);
     return 1;

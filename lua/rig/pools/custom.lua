@@ -137,15 +137,15 @@ end
 local function take_answer(self, one, message)
     local book = self.ledger
     local number, task, ok, value = message[2], message[3], message[4], message[5]
-    if book:has_ended(task) or not book:answered(number) then return end -- given up before it came
+    if not book:answered(number) then return end -- given up before it came
     self.early_deaths = 0
     one.tasks = one.tasks + 1
+    if not book:is_out(number) then one.holds = nil end
     if ok then
         book:finish(task, one, value)
     else
         book:fail(task, "error", one, value)
     end
-    if not book:is_out(number) then one.holds = nil end
 end
 
 -- Returns whether there was one.
@@ -192,13 +192,13 @@ end
 local function settle(self, one, number, outcome, message)
     local book = self.ledger
     local at_work = self.board[slot(one.id) + worker.TASK]
-    local items = book:give_up(number)
-    for i = 2, #items do
-        local task = number + i - 2
+    local tasks = book:give_up(number)
+    for i = 3, #tasks do
+        local task = tasks[2] + i - 3
         if task == at_work and not book:has_ended(task) then
             book:fail(task, outcome, one, message)
         elseif not book:has_ended(task) then
-            book:send_again(task, items[i])
+            book:send_again(task, tasks[i])
         end
     end
 end
@@ -242,11 +242,11 @@ local function find_lost(self)
     local known = {}
     for _, message in ipairs(waiting) do known[message[1]] = true end
     for id in pairs(self.workers) do known[self.board[slot(id) + worker.MESSAGE]] = true end
-    for _, first in ipairs(book:all_out()) do
-        if not known[first] and self.unexplained > 0 then
+    for _, number in ipairs(book:all_out()) do
+        if not known[number] and self.unexplained > 0 then
             self.unexplained = self.unexplained - 1
-            local items = book:give_up(first)
-            for i = 2, #items do book:send_again(first + i - 2, items[i]) end
+            local tasks = book:give_up(number)
+            for i = 3, #tasks do book:send_again(tasks[2] + i - 3, tasks[i]) end
         end
     end
     for _, message in ipairs(waiting) do self.lines:send(nil, message) end
@@ -327,21 +327,21 @@ local function chunk_size(self, n)
 end
 
 local function send(self, one, message)
-    local ok, why = self.lines:send(one, message)
+    local sent = self.lines:send(one, message)
     local book = self.ledger
-    if ok then
+    if sent then
         book:begin(message)
         if one then one.holds = message[1] end
         return
     end
     -- one of its items cannot cross: the others go out alone
-    for i = 2, #message do
-        local alone = { message[1] + i - 2, message[i] }
+    for i = 3, #message do
+        local task = message[2] + i - 3
         local can, reason = pcall(core.encode, message[i])
         if can then
-            book:send_again(alone[1], alone[2])
+            book:send_again(task, message[i])
         else
-            book:fail(alone[1], "error", nil, ("items[%d]: %s"):format(alone[1], reason or why))
+            book:fail(task, "error", nil, (tostring(reason):gsub("value", ("items[%d]"):format(task), 1)))
         end
     end
 end

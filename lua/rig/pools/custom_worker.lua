@@ -14,7 +14,8 @@ local M = {}
 M.SLOTS = 4
 M.READY, M.MESSAGE, M.TASK, M.BEGAN = 1, 2, 3, 4
 
--- What a worker sends: { worker, number of the message, task, ok, value } for each task, and before that once
+-- Tasks come as { number of the message, number of the first task, item, item, … }; no number means stop. For each task
+-- goes back { worker, number of the message, task, ok, value }, and before all of them, once, a message with
 M.IS_READY, M.HAS_FAILED = 0, -1 -- in place of the number of the message
 
 ---Where a worker's slots begin on the board.
@@ -42,25 +43,25 @@ local function prepare(job)
 end
 
 -- One answer a task, whatever came in one message: if this process ends, only the task it is at is lost.
-local function answer(job, message, task, ok, value)
-    local sent, why = pcall(job.results.put, job.results, { job.id, message, task, ok, value })
+local function answer(job, number, task, ok, value)
+    local sent, why = pcall(job.results.put, job.results, { job.id, number, task, ok, value })
     if sent then return end
     -- the value cannot cross; the reason names the place in it, which is the fifth thing that we sent
     why = trace.first_line(trace.text(why)):gsub("^[%w_.]*%[5%]", "result")
-    job.results:put { job.id, message, task, false, why }
+    job.results:put { job.id, number, task, false, why }
 end
 
 local function work_on(job, tasks, fixed, w)
     local board, at = job.board, M.slot(job.id)
     local map, handler, now_ns = job.map, trace.handler, core.now_ns
-    local first = tasks[1]
-    for i = 2, #tasks do
-        local task = first + i - 2
+    local number, first = tasks[1], tasks[2]
+    for i = 3, #tasks do
+        local task = first + i - 3
         w.index = task
         board[at + M.BEGAN] = now_ns()
         board[at + M.TASK] = task
         local ok, value = xpcall(map, handler, tasks[i], fixed, w)
-        answer(job, first, task, ok, value)
+        answer(job, number, task, ok, value)
     end
     board[at + M.BEGAN] = 0
 end

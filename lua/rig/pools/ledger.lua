@@ -16,7 +16,9 @@ Ledger.__index = Ledger
 ---@param workers integer
 ---@return rig.Ledger
 function M.new(workers)
-    return setmetatable({ account = core.account(workers), results = {}, out = 0, messages = {}, again = {} }, Ledger)
+    return setmetatable({
+        account = core.account(workers), results = {}, out = 0, messages = {}, again = {}, number = 0,
+    }, Ledger)
 end
 
 ---Begins a map.
@@ -30,11 +32,17 @@ function Ledger:open(next_item, n, chunk)
     self.account:begin(n or 0)
 end
 
----The next items to go out, first those that somebody lost before beginning them: { number of the first, item, … }.
----@return table? message
+-- Numbers are never used twice, not even in another map: what is late must not be taken for something else.
+local function new_message(self, task, item)
+    self.number = self.number + 1
+    return { self.number, task, item }
+end
+
+---The next tasks to go out, first those that somebody lost before beginning them.
+---@return table? message { its number, number of the first task, item, … }
 function Ledger:next_message()
     local lost = table.remove(self.again)
-    if lost then return lost end
+    if lost then return new_message(self, lost.task, lost.item) end
     if not self.more then return nil end
     local message
     for _ = 1, self.chunk do
@@ -47,8 +55,11 @@ function Ledger:next_message()
             self.account:add(1)
             self.n = self.n + 1
         end
-        message = message or { index }
-        message[#message + 1] = item
+        if message then
+            message[#message + 1] = item
+        else
+            message = new_message(self, index, item)
+        end
     end
     return message
 end
@@ -57,28 +68,28 @@ end
 ---@param message table
 function Ledger:begin(message)
     self.out = self.out + 1
-    self.messages[message[1]] = { items = message, left = #message - 1 }
+    self.messages[message[1]] = { tasks = message, left = #message - 2 }
 end
 
 ---Puts a task back among those to be sent, alone.
 ---@param task integer
 ---@param item any
 function Ledger:send_again(task, item)
-    table.insert(self.again, 1, { task, item })
+    table.insert(self.again, 1, { task = task, item = item })
 end
 
 ---Whether a message is out.
----@param first integer its number
+---@param number integer
 ---@return boolean
-function Ledger:is_out(first)
-    return self.messages[first] ~= nil
+function Ledger:is_out(number)
+    return self.messages[number] ~= nil
 end
 
 ---The numbers of all messages that are out.
 ---@return integer[]
 function Ledger:all_out()
     local numbers = {}
-    for first in pairs(self.messages) do numbers[#numbers + 1] = first end
+    for number in pairs(self.messages) do numbers[#numbers + 1] = number end
     return numbers
 end
 
@@ -111,27 +122,27 @@ function Ledger:fail(task, outcome, one, message)
 end
 
 ---Notes that a task of a message has been answered; the message has gone once all have been.
----@param first integer
+---@param number integer
 ---@return boolean known false when the message had been given up
-function Ledger:answered(first)
-    local message = self.messages[first]
+function Ledger:answered(number)
+    local message = self.messages[number]
     if not message then return false end
     message.left = message.left - 1
     if message.left == 0 then
-        self.messages[first] = nil
+        self.messages[number] = nil
         self.out = self.out - 1
     end
     return true
 end
 
 ---Gives a message up.
----@param first integer
----@return table items as next_message gave them
-function Ledger:give_up(first)
-    local message = self.messages[first]
-    self.messages[first] = nil
+---@param number integer
+---@return table tasks as next_message gave them
+function Ledger:give_up(number)
+    local message = self.messages[number]
+    self.messages[number] = nil
     self.out = self.out - 1
-    return message.items
+    return message.tasks
 end
 
 ---Ends whatever has not ended: the map was given up.

@@ -97,7 +97,7 @@ local case = object({
     undelivered = object({ workers = count, bytes = count }), fixed_bytes = optional(count),
     fixed_n = optional(count), fixed_type = optional(text), items_n = optional(count),
     stats = map(optional(summary)),
-    metrics = map(object({ unit = optional(text), values = list(number), median = optional(number) })),
+    metrics = map(object({ unit = optional(text), values = list(optional(number)), median = optional(number) })),
     rates = optional(object({ bytes_per_s = optional(number), items_per_s = optional(number) })),
     outcomes = outcomes, counters = counters, workers = list(worker), replaced = count, errors = list(failure),
 })

@@ -223,13 +223,15 @@ end
 -- "passed: 10 cases, 90 of 90 results right, 23.6 s"
 local function verdict(ctx)
     local doc = ctx.doc
-    local status = ctx.paint(STATUS_STYLE[doc.status] or "yellow", doc.status)
     local exit = doc.exit ~= 0 and (" (exit %d)"):format(doc.exit) or ""
-    local lines = { ("  %s: %s%s"):format(status, counts_text(doc), exit) }
+    local said = ("%s: %s%s"):format(doc.status, counts_text(doc), exit)
+    local wrapped = layout.wrap(said, ctx.width, "    ", ctx.width - 2)
+    local status = ctx.paint(STATUS_STYLE[doc.status] or "yellow", doc.status)
+    local lines = { "  " .. status .. wrapped:sub(#doc.status + 1) }
     local judged = doc.verify
     if judged and not judged.right then
-        local said = "✗ verify: " .. human.clean(judged.message or "it says that the run is wrong")
-        table.insert(lines, 1, "  " .. ctx.paint("red", layout.wrap(said, ctx.width, "    ", ctx.width - 2)))
+        local why = "✗ verify: " .. human.clean(judged.message or "it says that the run is wrong")
+        table.insert(lines, 1, "  " .. ctx.paint("red", layout.wrap(why, ctx.width, "    ", ctx.width - 2)))
     end
     return lines
 end

@@ -1,0 +1,395 @@
+-- What a run says: each finding follows from the figures, whatever the scenario; none appears without a reason, and
+-- no document, however much of it is missing, makes it fail. Figures come from a model (synthetic.lua): its truth
+-- is known.
+-- Neighbours: lua/rig/findings.lua and lua/rig/findings/.
+
+local lu = require("luaunit")
+local findings = require("rig.findings")
+local phases = require("rig.findings.phases")
+local points = require("rig.findings.points")
+local results = require("rig.results")
+local synthetic = require("synthetic")
+
+local function of_kind(list, kind)
+    local found = {}
+    for _, finding in ipairs(list) do
+        if finding.kind == kind then found[#found + 1] = finding end
+    end
+    return found
+end
+
+-- The first of a kind.
+local function one(doc, kind)
+    return of_kind(findings.of(doc), kind)[1]
+end
+
+-- A document of cases with given times: { pool = …, …, s = seconds per iteration }.
+local function timed(varying, rows, kind)
+    local cases = {}
+    for i, row in ipairs(rows) do
+        local seconds, run = row.s, row.run
+        row.s, row.run = nil, nil
+        row.workers = row.workers or 4
+        cases[i] = results.case({
+            index = i, params = row, run = run, expected = true, verified = 1, s_per_iteration = seconds,
+            phases = { start_s = 0, map_s = { seconds }, reduce_s = { 0 }, close_s = 0 },
+            iterations = { { result = 1, right = true, ready = kind ~= "body" and row.workers or nil,
+                tasks_by_worker = kind ~= "body" and { 1 } or {} } },
+            ready_at_last_result = row.workers, outcomes = { ok = 1 },
+        }, row.pool and synthetic.axes_of(row.pool) or nil)
+    end
+    return synthetic.document("timed", varying, cases, { kind = kind })
+end
+
+TestReference = {}
+
+local reference = synthetic.fixed_data()
+
+function TestReference.test_which_is_faster_by_how_much_where_and_up_to_where_they_are_level()
+    local text = one(reference, "faster").text
+    lu.assertStrMatches(text, "custom takes 3[01]%.%d x as long as builtin at 158M ints, .*")
+    lu.assertStrContains(text, "level at 100K")
+    lu.assertStrContains(text, "one run; runs=6 gives an interval")
+end
+
+function TestReference.test_six_runs_give_an_interval_instead()
+    local faster = one(synthetic.fixed_data(6), "faster")
+    lu.assertStrMatches(faster.text, "custom takes 30%.%d x %(30%.%d to 3[01]%.%d%) as long as builtin at 158M ints.*")
+    lu.assertStrContains(faster.text, "(6 runs)")
+    lu.assertNotStrContains(faster.text, "one run")
+    lu.assertNotNil(faster.evidence.ratios[5].low)
+end
+
+function TestReference.test_how_each_pool_grows_overall_and_by_phase()
+    local growth = of_kind(findings.of(reference), "growth")
+    lu.assertEquals(#growth, 2)
+    local builtin, custom = growth[1], growth[2]
+    lu.assertStrContains(builtin.text, "builtin hardly changes with size")
+    lu.assertAlmostEquals(builtin.evidence.exponent, 0.01, 0.01)
+    lu.assertStrContains(custom.text, "custom grows with size, sub-linearly")
+    lu.assertStrContains(custom.text, "growth begins at about 631K")
+    -- the model copies at a constant rate: what is waited for is linear, the work itself is constant
+    lu.assertAlmostEquals(custom.evidence.phases.wait.exponent, 1, 0.05)
+    lu.assertIsTrue(custom.evidence.phases.map.exponent < 0.2)
+    lu.assertStrMatches(custom.text, ".*by phase: waiting in map for the data %d%.%d%d, the rest of map 0%.%d%d")
+end
+
+function TestReference.test_which_phase_explains_the_difference()
+    local cause = one(reference, "cause")
+    lu.assertStrContains(cause.text, "at 158M ints custom takes 166 ms more per iteration than builtin")
+    lu.assertStrContains(cause.text, "delivery explains 98 %")
+    lu.assertStrContains(cause.text, "in map, until the first worker held the data")
+    lu.assertStrContains(cause.text, "1 of 4 workers held it")
+    local sum = 0
+    for _, share in pairs(cause.evidence.shares) do sum = sum + share end
+    lu.assertAlmostEquals(sum, 1, 1e-9)
+end
+
+function TestReference.test_workers_that_were_not_ready_and_that_all_was_right_all_the_same()
+    local unready = of_kind(findings.of(reference), "unready")
+    lu.assertEquals(#unready, 1)
+    local text = unready[1].text
+    lu.assertStrContains(text, "when the last result came in, not all workers held the fixed data (3 of 5 cases)")
+    lu.assertStrContains(text, "1 of 4 at 158M ints (3.80 GB never delivered to 3)")
+    lu.assertStrContains(text, "1 of 4 at 25.1M (603 MB never delivered to 3)")
+    lu.assertStrContains(text, "2 of 4 at 3.98M (63.7 MB never delivered to 2)")
+    lu.assertStrContains(text, "One worker did 900 of 900 tasks")
+    lu.assertStrContains(text, "All 27 results were right all the same, as were all 90 of the run")
+end
+
+function TestReference.test_wrong_results_are_not_called_right()
+    local doc = synthetic.fixed_data()
+    local case = doc.cases[10]
+    case.iterations[2].right, case.verified, case.status = false, 8, "failed"
+    local unready = of_kind(findings.of(doc), "unready")[1].text
+    lu.assertStrContains(unready, "1 of 27 results were wrong")
+    lu.assertNotStrContains(unready, "right all the same")
+    lu.assertStrContains(one(doc, "wrong").text, "custom at 158M ints: 1 of 9 results is wrong (iteration 2)")
+end
+
+function TestReference.test_results_that_nobody_checked_are_not_called_right()
+    local doc = synthetic.fixed_data()
+    for _, case in ipairs(doc.cases) do
+        for _, iteration in ipairs(case.iterations) do iteration.right = nil end
+    end
+    lu.assertStrContains(one(doc, "unready").text, "Results were not checked")
+end
+
+function TestReference.test_the_next_step_changes_one_axis_from_either_side()
+    local step = one(reference, "next")
+    lu.assertEquals(step.evidence.command, "rig scenarios/fixed_data.lua pool=builtin,builtin+delivery=queue,"
+        .. "custom+delivery=inherit,custom size=158489319")
+    lu.assertStrContains(step.text, "they differ in delivery, channel, chunk, barrier and impl")
+    local list = findings.of(reference, { exists = function(path) return path == "scenarios/fixed_data_why.lua" end })
+    lu.assertEquals(list[#list].evidence.command, "rig scenarios/fixed_data_why.lua")
+end
+
+function TestReference.test_every_finding_names_the_cases_it_comes_from()
+    for _, name in ipairs({ "fixed_data", "why", "faults", "scaling", "body" }) do
+        local doc = synthetic[name]()
+        local known = {}
+        for _, case in ipairs(doc.cases) do known[case.index] = true end
+        for _, finding in ipairs(findings.of(doc)) do
+            lu.assertIsTrue(#finding.evidence.cases > 0, finding.text)
+            for _, index in ipairs(finding.evidence.cases) do lu.assertIsTrue(known[index], finding.text) end
+        end
+    end
+end
+
+TestPhases = {}
+
+function TestPhases.test_the_parts_add_up_to_the_time_of_an_iteration()
+    for _, case in ipairs(reference.cases) do
+        local sum = 0
+        for _, seconds in pairs(phases.of(case, 2)) do sum = sum + seconds end
+        lu.assertAlmostEquals(sum, case.s_per_iteration, 1e-9)
+    end
+end
+
+function TestPhases.test_what_waits_for_data_and_what_lacks_workers_is_told_from_mapping()
+    local case = reference.cases[10]
+    local parts = phases.of(case, 2)
+    lu.assertAlmostEquals(parts.wait * 9, case.workers[1].ready_s - case.phases.start_s, 1e-9)
+    -- one worker on a machine with two cores takes twice as long
+    lu.assertAlmostEquals(parts.fewer, parts.map, 1e-9)
+    local none = phases.of(reference.cases[5], 2)
+    lu.assertEquals({ none.wait, none.fewer }, { 0.0, 0.0 })
+end
+
+function TestPhases.test_two_of_four_workers_on_two_cores_lose_nothing()
+    local case = synthetic.fixed_data().cases[10]
+    for _, iteration in ipairs(case.iterations) do iteration.tasks_by_worker = { 50, 50, 0, 0 } end
+    lu.assertEquals(phases.of(case, 2).fewer, 0.0)
+    lu.assertIsTrue(phases.of(case, 4).fewer > 0)
+end
+
+TestCompare = {}
+
+local function ladder(slow)
+    local rows = {}
+    for _, pool in ipairs({ "builtin", "custom" }) do
+        for i, size in ipairs({ 1000, 10000, 100000, 1000000 }) do
+            rows[#rows + 1] = { pool = pool, size = size, s = pool == "builtin" and 0.01 or slow[i] }
+        end
+    end
+    return timed({ "pool", "size" }, rows)
+end
+
+function TestCompare.test_level_everywhere_is_no_difference()
+    lu.assertStrContains(one(ladder({ 0.0101, 0.0099, 0.0104, 0.01 }), "faster").text,
+        "builtin and custom are level at every size: within 1.04 x")
+end
+
+function TestCompare.test_where_two_cross_is_interpolated()
+    local faster = one(ladder({ 0.0025, 0.005, 0.02, 0.08 }), "faster").text
+    lu.assertStrContains(faster, "custom takes 8.00 x as long as builtin at size 1M")
+    lu.assertStrContains(faster, "custom is the faster one below about 31.6K (0.50 x at 10K)")
+end
+
+function TestCompare.test_the_slower_one_is_named_first_whichever_it_is()
+    lu.assertStrContains(one(ladder({ 0.005, 0.005, 0.005, 0.005 }), "faster").text,
+        "builtin takes 2.00 x as long as custom at size 1M")
+end
+
+function TestCompare.test_cases_with_faults_or_wrong_results_are_not_compared()
+    local doc = synthetic.faults()
+    local faster = one(doc, "faster")
+    for _, index in ipairs(faster.evidence.cases) do
+        lu.assertEquals(doc.cases[index].status, "ok")
+    end
+end
+
+function TestCompare.test_three_or_more_are_ranked_at_both_ends()
+    local faster = of_kind(findings.of(synthetic.body()), "faster")
+    lu.assertStrContains(faster[1].text, "at 1.05 MB socket is fastest")
+    lu.assertStrContains(faster[1].text, "level with it: pipe and queue")
+    lu.assertStrContains(faster[2].text, "at 64 bytes pipe is fastest: 3.08 µs per call; slower: socket 1.15 x and")
+end
+
+function TestCompare.test_what_varies_may_be_any_parameter()
+    local doc = timed({ "kind", "reads" }, {
+        { pool = "builtin", kind = "array", reads = false, s = 0.01 },
+        { pool = "builtin", kind = "table", reads = false, s = 0.02 },
+        { pool = "builtin", kind = "array", reads = true, s = 0.02 },
+        { pool = "builtin", kind = "table", reads = true, s = 0.06 },
+    })
+    local faster = of_kind(findings.of(doc), "faster")
+    lu.assertStrContains(faster[1].text, "table, reads=false takes 2.00 x as long as array, reads=false")
+    lu.assertStrContains(faster[2].text, "table, reads=true takes 3.00 x as long as array, reads=true")
+end
+
+function TestCompare.test_a_metric_that_is_a_time_is_compared_too()
+    local faster = of_kind(findings.of(synthetic.body()), "faster")
+    lu.assertStrContains(faster[3].text, "epoch_s: at 1.05 MB pipe is fastest: 9.46 µs; slower: socket")
+end
+
+TestGrowth = {}
+
+local function sweep(name, xs, ys)
+    local rows = {}
+    for i, x in ipairs(xs) do rows[i] = { pool = "builtin", [name] = x, s = ys[i] } end
+    return one(timed({ name }, rows), "growth")
+end
+
+function TestGrowth.test_classes_of_growth_are_said()
+    local xs = { 100, 1000, 10000, 100000, 1000000 }
+    local function grown(exponent)
+        local ys = {}
+        for i, x in ipairs(xs) do ys[i] = 1e-4 * x ^ exponent end
+        return sweep("size", xs, ys).text
+    end
+    lu.assertStrContains(grown(0), "builtin does not grow with size")
+    lu.assertStrContains(grown(0.5), "grows with size, sub-linearly")
+    lu.assertStrContains(grown(1), "grows with size, linearly: 10.0 ms per iteration at size 100, 100 s at 1M")
+    lu.assertStrContains(grown(1.5), "worse than linearly")
+    lu.assertStrContains(grown(-0.5), "takes less time with more size")
+end
+
+function TestGrowth.test_noise_without_a_trend_is_called_that()
+    lu.assertStrContains(sweep("depth", { 1, 2, 3, 4, 5 }, { 0.01, 0.02, 0.008, 0.006, 0.019 }).text,
+        "builtin shows no clear trend with depth")
+end
+
+function TestGrowth.test_two_values_are_a_ratio_and_an_exponent_without_interval()
+    local growth = sweep("depth", { 10, 100 }, { 0.01, 0.1 })
+    lu.assertStrContains(growth.text, "10.0 x for 10.0 x the depth (exponent 1.00)")
+    lu.assertNil(growth.evidence.low)
+end
+
+function TestGrowth.test_many_that_stay_level_share_one_sentence()
+    local growth = of_kind(findings.of(synthetic.why()), "growth")
+    lu.assertStrContains(growth[1].text, "builtin, builtin+barrier=false")
+    lu.assertStrContains(growth[1].text, "hardly change with size: at most 1.16 x")
+    lu.assertEquals(#growth, 4)
+end
+
+function TestGrowth.test_workers_are_told_as_speed_up_against_serial()
+    local growth = one(synthetic.scaling(), "growth")
+    lu.assertStrContains(growth.text, "builtin: speed-up over serial 0.99 x with 1, 1.94 x with 2")
+    lu.assertStrContains(growth.text, "best with 2 workers: 1.94 of at most 2 (the machine has 2 cores)")
+    lu.assertEquals(growth.evidence.base, "serial")
+    lu.assertNil(one(synthetic.scaling(), "faster"))
+end
+
+TestAxes = {}
+
+function TestAxes.test_the_axis_that_matters_alone_is_told_from_those_that_do_not()
+    local cause = of_kind(findings.of(synthetic.why()), "cause")[2]
+    lu.assertStrContains(cause.text, "at 158M ints delivery explains the difference when changed alone: "
+        .. "delivery (inherit to queue)")
+    for _, said in ipairs({ "channel (socket to queue) 1.0", "chunk (auto to 1) 1.0", "barrier (", "impl (C to" }) do
+        lu.assertStrContains(cause.text, said)
+    end
+    lu.assertStrMatches(cause.text, ".*these do not: channel.*")
+end
+
+function TestAxes.test_pools_that_differ_in_several_axes_prove_nothing()
+    for _, finding in ipairs(of_kind(findings.of(reference), "cause")) do lu.assertNil(finding.evidence.pairs) end
+end
+
+function TestAxes.test_axes_that_all_matter_little_are_not_blamed()
+    local rows = {}
+    for i, pool in ipairs({ "builtin", "builtin+chunk=1", "builtin+impl=lua" }) do
+        rows[i] = { pool = pool, s = 0.01 + i * 0.0001 }
+    end
+    lu.assertStrContains(one(timed({ "pool" }, rows), "cause").text, "no axis that was changed alone matters")
+end
+
+TestFaults = {}
+
+function TestFaults.test_lost_tasks_come_first_with_how_many_and_why()
+    local first = findings.of(synthetic.faults())[1]
+    lu.assertEquals(first.kind, "fault")
+    lu.assertStrContains(first.text, "custom at 631K ints: 2 of 900 tasks died with their worker: "
+        .. "worker 2 (pid 4002) was killed by signal 9 (1 worker replaced)")
+end
+
+function TestFaults.test_wrong_results_are_counted_and_their_iterations_named()
+    lu.assertStrContains(one(synthetic.faults(), "wrong").text,
+        "builtin at 631K ints: 3 of 9 results are wrong (iterations 3 to 5); iteration 3: result is 99980001")
+end
+
+function TestFaults.test_the_next_step_is_the_bad_case_alone()
+    lu.assertEquals(one(synthetic.faults(), "next").evidence.command,
+        "rig scenarios/fixed_data.lua pool=custom size=630957")
+end
+
+function TestFaults.test_many_bad_cases_are_not_listed_one_by_one()
+    local rows = {}
+    for i = 1, 20 do rows[i] = { pool = "builtin", depth = i, s = 0.01 } end
+    local doc = timed({ "depth" }, rows)
+    for _, case in ipairs(doc.cases) do case.status, case.outcomes.died = "faulted", 1 end
+    local faults = of_kind(findings.of(doc), "fault")
+    lu.assertEquals(#faults, 5)
+    lu.assertStrContains(faults[5].text, "16 more of the kind, in cases 5 to 20")
+end
+
+TestRobustness = {}
+
+function TestRobustness.test_one_case_without_anything_that_varies_says_nothing()
+    lu.assertEquals(findings.of(timed({}, { { pool = "builtin", s = 0.01 } })), {})
+end
+
+function TestRobustness.test_a_run_without_cases_says_nothing()
+    lu.assertEquals(findings.of(synthetic.document("none", { "pool" }, {})), {})
+end
+
+function TestRobustness.test_lists_as_values_are_compared_by_what_is_in_them()
+    local doc = timed({ "shape" }, {
+        { pool = "builtin", shape = { 1, 2 }, s = 0.01, run = 1 },
+        { pool = "builtin", shape = { 3 }, s = 0.04, run = 1 },
+        { pool = "builtin", shape = { 1, 2 }, s = 0.01, run = 2 },
+        { pool = "builtin", shape = { 3 }, s = 0.04, run = 2 },
+    })
+    lu.assertEquals(#points.of(doc).points, 2)
+    lu.assertStrContains(one(doc, "faster").text, "shape={3} takes 4.00 x as long as shape={1, 2} (2 runs; runs=6")
+end
+
+-- Takes away whatever the schema allows to be missing.
+local OPTIONAL = {
+    "make_s", "s_per_iteration", "total_s", "ready_at_last_result", "fixed_bytes", "fixed_n", "fixed_type", "items_n",
+    "rates", "reason", "label",
+}
+local STATUSES = { "ok", "ok", "ok", "failed", "faulted", "skipped", "error", "interrupted" }
+
+local function thin_out(case, random)
+    for _, name in ipairs(OPTIONAL) do
+        if random() < 0.3 then case[name] = nil end
+    end
+    for _, name in ipairs({ "start_s", "deliver_s", "close_s" }) do
+        if random() < 0.3 then case.phases[name] = nil end
+    end
+    local keep = math.floor(random() * #case.phases.map_s)
+    if random() < 0.3 then
+        for _, list in ipairs({ case.phases.map_s, case.phases.reduce_s, case.iterations }) do
+            for i = #list, keep + 1, -1 do list[i] = nil end
+        end
+        case.stats = {}
+    end
+    for _, iteration in ipairs(case.iterations) do
+        for _, name in ipairs({ "result", "right", "ready", "outcomes" }) do
+            if random() < 0.2 then iteration[name] = nil end
+        end
+    end
+    for _, worker in ipairs(case.workers) do
+        if random() < 0.3 then worker.ready_s = nil end
+    end
+    case.status = STATUSES[math.random(#STATUSES)]
+end
+
+function TestRobustness.test_documents_with_anything_missing_never_make_it_fail()
+    math.randomseed(11)
+    for round = 1, 150 do
+        local name = ({ "fixed_data", "why", "faults", "scaling", "body" })[round % 5 + 1]
+        local doc = synthetic[name]()
+        for _, case in ipairs(doc.cases) do thin_out(case, math.random) end
+        if round % 7 == 0 then doc.host = {} end
+        for _, finding in ipairs(findings.of(doc)) do
+            lu.assertNotStrContains(finding.text, "nan")
+            lu.assertNotStrContains(finding.text, "inf ")
+            lu.assertNotStrContains(finding.text, "nil")
+        end
+    end
+end
+
+os.exit(lu.LuaUnit.run())
