@@ -22,16 +22,23 @@ static void on_signal(int signo) {
     rig_interrupt(rig, signo);
 }
 
-/* A signal that was ignored when we were started (nohup) stays ignored. Only our waits may be
- * interrupted: reads and writes of others (Lua's io) go on. */
+/* SA_RESTART: reads and writes of others (Lua's io) go on; our own waits end by the rig's
+ * descriptor. */
 static void handle(int signo) {
-    struct sigaction old, now;
+    struct sigaction now;
     memset(&now, 0, sizeof now);
     now.sa_handler = on_signal;
     now.sa_flags = SA_RESTART;
     sigemptyset(&now.sa_mask);
-    if (sigaction(signo, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-        sigaction(signo, &now, NULL);
+    sigaction(signo, &now, NULL);
+}
+
+/* nohup means that a run outlives its terminal. An ignored SIGINT only means that a script
+ * started us in the background, and is no reason not to be stopped by one. */
+static void handle_hang_up(void) {
+    struct sigaction old;
+    if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        handle(SIGHUP);
 }
 
 int main(int argc, char **argv) {
@@ -45,8 +52,8 @@ int main(int argc, char **argv) {
     rig = opened;
     handle(SIGINT);
     handle(SIGTERM);
-    handle(SIGHUP);
     handle(SIGALRM);
+    handle_hang_up();
     int status = rig_command(opened, argc, argv);
     rig = NULL;
     rig_close(opened);

@@ -33,8 +33,8 @@ return rig.scenario {
     workers = 4,
     iterations = 9,
 
-    -- A virtual machine may have given idle memory back to its host, and waits for it when it is touched again. Whichever
-    -- pool copies most would pay for that; so all that a case can need is touched before the clock runs.
+    -- A virtual machine may have given idle memory back to its host, and waits for it when it is touched again. That
+    -- would fall on the pools that copy; so all that a case can need is touched before the clock runs.
     setup = function(p)
         rig.fork(function() rig.array("i64", p.size * (1 + p.workers), 1) end):wait()
     end,

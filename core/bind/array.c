@@ -160,9 +160,19 @@ struct array *array_push_new(lua_State *L, enum block_kind kind, enum array_type
 
 struct array *array_push_view(lua_State *L, struct block *block, const void *data, size_t count,
                               enum array_type type) {
-    struct array *a = push_closed(L, heap_get(L), type);
+    struct array_heap *heap = heap_get(L);
+    heap_collect_if_due(L, heap);
+    struct array *a = push_closed(L, heap, type);
     hold(a, block_ref(block), (uint8_t *)(uintptr_t)data, count);
     return a;
+}
+
+bool array_push_slice(lua_State *L, const struct array *of, size_t from, size_t n) {
+    struct array *a = push_closed(L, of->heap, of->type);
+    if (of->block == NULL) /* making a userdata may run finalizers, and they may close arrays */
+        return false;
+    hold(a, block_ref(of->block), of->data + from * array_kinds[of->type].size, n);
+    return true;
 }
 
 void array_close(struct array *a) {

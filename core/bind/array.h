@@ -76,9 +76,14 @@ struct array *array_push_new(lua_State *L, enum block_kind kind, enum array_type
                              bool *zeroed);
 
 /* Pushes an array over elements that lie in `block` already, from `data` on, aligned to an element's
- * size; takes a reference of its own. */
+ * size; takes a reference of its own. The caller's must outlast the call: memory of Lua's is allocated, so
+ * finalizers may run, and they may do anything. */
 struct array *array_push_view(lua_State *L, struct block *block, const void *data, size_t count,
                               enum array_type type);
+
+/* Pushes an array over elements [from, from + n) of another. False when a finalizer closed that one
+ * meanwhile; what is pushed is closed then too. */
+bool array_push_slice(lua_State *L, const struct array *of, size_t from, size_t n);
 
 /* Gives the memory back; the array is empty from then on. Again is allowed. */
 void array_close(struct array *a);
@@ -99,8 +104,8 @@ void array_repeat(struct array *a, size_t from, size_t n);
  * when the next one does not fit (array_set's rules). */
 size_t array_from_table(lua_State *L, struct array *a, int idx);
 
-/* Pushes a table of elements [from, from + n). */
-void array_to_table(lua_State *L, const struct array *a, size_t from, size_t n);
+/* Pushes a table of elements [from, from + n). False when a finalizer closed the array meanwhile. */
+bool array_to_table(lua_State *L, const struct array *a, size_t from, size_t n);
 
 /* Sum of an integer type, modulo 2^64 (what Lua's own addition gives). */
 int64_t array_sum_int(const struct array *a);

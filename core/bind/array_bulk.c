@@ -75,8 +75,10 @@ size_t array_from_table(lua_State *L, struct array *a, int idx) {
     return at;
 }
 
-void array_to_table(lua_State *L, const struct array *a, size_t from, size_t n) {
+bool array_to_table(lua_State *L, const struct array *a, size_t from, size_t n) {
     lua_createtable(L, n < INT32_MAX ? (int)n : INT32_MAX, 0);
+    if (a->block == NULL)
+        return false;
     switch (a->type) {
 #define FILL(push, vtype, ctype)                                          \
     for (size_t i = 0; i < n; i++) {                                      \
@@ -94,6 +96,7 @@ void array_to_table(lua_State *L, const struct array *a, size_t from, size_t n) 
 #undef FILL
     default: break;
     }
+    return true;
 }
 
 /* ---- whole arrays ------------------------------------------------------------------------------ */

@@ -57,6 +57,11 @@ static int raise_index(lua_State *L, const struct array *a, int idx) {
                       (lua_Integer)a->count);
 }
 
+/* Making Lua objects may run finalizers, and one of them may have closed the array at work. */
+static int raise_closed(lua_State *L) {
+    return luaL_error(L, "the array was closed by a finalizer while it was read");
+}
+
 /* ---- elements ---------------------------------------------------------------------------------- */
 
 /* What is not a plain read within bounds. Upvalue 1: the methods. */
@@ -212,6 +217,8 @@ static int make_from_table(lua_State *L, enum block_kind kind, enum array_type t
 static int make_from_array(lua_State *L, enum block_kind kind, enum array_type type) {
     const struct array *from = array_check(L, 2);
     struct array *a = push_checked(L, kind, type, from->count, NULL);
+    if (from->count != a->count)
+        return raise_closed(L);
     if (type == from->type) {
         if (a->count > 0)
             memcpy(a->data, from->data, array_bytes(a));
@@ -282,8 +289,7 @@ static int a_slice(lua_State *L) {
     refuse_more(L, 3);
     luaL_checkinteger(L, 2);
     size_t n = check_range(L, a, 2, &from);
-    array_push_view(L, a->block, a->data + from * array_kinds[a->type].size, n, a->type);
-    return 1;
+    return array_push_slice(L, a, from, n) ? 1 : raise_closed(L);
 }
 
 /* a:fill(value [, i, j]) -> a */
@@ -306,8 +312,7 @@ static int a_table(lua_State *L) {
     size_t from;
     refuse_more(L, 3);
     size_t n = check_range(L, a, 2, &from);
-    array_to_table(L, a, from, n);
-    return 1;
+    return array_to_table(L, a, from, n) ? 1 : raise_closed(L);
 }
 
 /* a:copy() -> a private array of its own memory */
@@ -315,6 +320,8 @@ static int a_copy(lua_State *L) {
     const struct array *a = array_check(L, 1);
     refuse_more(L, 1);
     struct array *copy = push_checked(L, BLOCK_PRIVATE, a->type, a->count, NULL);
+    if (a->count != copy->count)
+        return raise_closed(L);
     if (a->count > 0)
         memcpy(copy->data, a->data, array_bytes(a));
     return 1;

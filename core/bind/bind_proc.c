@@ -10,7 +10,7 @@
 #include "bind/open.h"
 #include "bind/worker_side.h"
 
-#define KEEP_HANDLES 256
+#define KEEP_HANDLES (PROC_KEEP_MAX / 2) /* a handle has up to two descriptors */
 
 static void adopt(lua_State *L, int list, int n, struct state *st) {
     for (int i = 1; i <= n; i++) {

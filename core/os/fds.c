@@ -73,9 +73,12 @@ static void close_run(struct sys *s, size_t lo, size_t hi) {
 }
 
 void fds_close_others(struct sys *s, const int *keep, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (keep[i] >= 0)
+    bool ours[n + 1]; /* what is kept of the host's stays the host's, and need not fit the bitmap */
+    for (size_t i = 0; i < n; i++) {
+        ours[i] = keep[i] >= 0 && is_owned((size_t)keep[i]);
+        if (ours[i])
             forget((size_t)keep[i]);
+    }
     size_t end = owned_words * BITS;
     for (size_t fd = 0; fd < end; fd++) {
         if (owned[fd / BITS] == 0) {
@@ -88,9 +91,10 @@ void fds_close_others(struct sys *s, const int *keep, size_t n) {
         if (fd > lo)
             close_run(s, lo, fd);
     }
-    memset(owned, 0, owned_words * sizeof *owned);
+    if (owned != NULL)
+        memset(owned, 0, owned_words * sizeof *owned);
     for (size_t i = 0; i < n; i++)
-        if (keep[i] >= 0)
+        if (ours[i])
             owned[keep[i] / BITS] |= UINT64_C(1) << (keep[i] % BITS);
 }
 

@@ -107,8 +107,11 @@ int fd_write_full(struct sys *s, int fd, enum fd_type type, const void *from, si
     int err = 0;
     while (n > 0 && err == 0) {
         struct iovec iov = {.iov_base = (void *)(uintptr_t)at, .iov_len = n};
-        if (deadline != DEADLINE_NEVER)
+        if (deadline != DEADLINE_NEVER) {
             err = wait_for(s, fd, POLLOUT, deadline);
+            /* A blocking end takes so much at once without waiting for its reader, and no more. */
+            iov.iov_len = n < PIPE_BUF ? n : PIPE_BUF;
+        }
         if (err < 0)
             break;
         ssize_t put = fd_write_some(s, fd, type, &iov, 1);

@@ -12,8 +12,6 @@
 #include "os/pipe.h"
 #include "os/ready.h"
 
-#define KEEP_MAX 64
-
 /* A handler of ours or of the host's must not run in the child: it would act on the parent's data. */
 static void reset_handlers(struct sys *s) {
     struct sigaction old, plain = {.sa_handler = SIG_DFL};
@@ -39,8 +37,9 @@ static void hold_lifeline(struct sys *s, int fd) {
 }
 
 static void become_child(struct sys *s, int lifeline, const int *keep, size_t n_keep) {
-    int all[KEEP_MAX + 1];
-    memcpy(all, keep, n_keep * sizeof *keep);
+    int all[PROC_KEEP_MAX + 1];
+    if (n_keep > 0)
+        memcpy(all, keep, n_keep * sizeof *keep);
     all[n_keep] = lifeline;
     sys_refresh_pid(s);
     s->stop = NULL;
@@ -65,7 +64,7 @@ pid_t proc_fork(struct sys *s, struct proc *p, const int *keep, size_t n_keep) {
     int line[2];
     sigset_t old;
     *p = PROC_NONE;
-    if (n_keep > KEEP_MAX)
+    if (n_keep > PROC_KEEP_MAX)
         return -EINVAL;
     int err = pipe_open(s, line, 0);
     if (err < 0)

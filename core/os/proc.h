@@ -25,9 +25,12 @@ struct proc_end {
     int64_t peak_rss_bytes; /* counts pages shared with us at the fork */
 };
 
+#define PROC_KEEP_MAX 512
+
 /* Forks. In the parent: the pid, *p filled in. In the child: 0, *p has no pid and the child's
  * end of the lifeline, signal handlers are back to their defaults, and of our registered descriptors
- * only `keep` (at most 64) is open; it must leave by sys_exit. -errno: nothing was started. */
+ * only `keep` (at most PROC_KEEP_MAX) is open; it must leave by sys_exit. -errno: nothing was
+ * started. */
 pid_t proc_fork(struct sys *s, struct proc *p, const int *keep, size_t n_keep);
 
 struct proc_command {

@@ -1,8 +1,9 @@
 --- `require "rig"`: everything that a scenario, or a Lua program that uses rig as a library, may call.
 --- Nothing is done here: the primitives are the core's, the language is language.lua's, pools are library.lua's.
---- Neighbours: rig.core (C), language.lua, library.lua, metric.lua, host.lua.
+--- Neighbours: rig.core (C), language.lua, library.lua (rig.pool), exec.lua, metric.lua, host.lua (rig.run).
 
 local core = require "rig.core"
+local exec = require "rig.exec"
 local language = require "rig.language"
 local library = require "rig.library"
 local host = require "rig.host"
@@ -21,14 +22,15 @@ local metric = require "rig.metric"
 ---@field socketpair fun(): any, any
 ---@field queue fun(): any                            any number of processes put and get
 ---@field poll fun(handles: any[], timeout_s?: number): any[]
----@field exec fun(command: table): table?, string?, string?  { "cmd", "arg", stdin =, timeout =, parse = "json" }
 ---@field workload fun(name: string): function        a C function that a host or rig.load registered
 ---@field load fun(path: string): boolean?, string?, string?  a shared object that exports rig_register
-local M = { version = core.version, pool = library.pool, metric = metric.record, run = host.run }
+local M = {
+    version = core.version, pool = library.pool, exec = exec.run, metric = metric.record, run = host.run,
+}
 
 local PRIMITIVES = {
-    "now", "sleep", "spin", "rng", "array", "shared_array", "fork", "pipe", "socketpair", "queue", "poll", "exec",
-    "workload", "load",
+    "now", "sleep", "spin", "rng", "array", "shared_array", "fork", "pipe", "socketpair", "queue", "poll", "workload",
+    "load",
 }
 for _, name in ipairs(PRIMITIVES) do M[name] = core[name] end
 for name, fn in pairs(language) do M[name] = fn end

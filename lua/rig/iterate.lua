@@ -147,7 +147,8 @@ function M.map(run, number, into)
 end
 
 -- What rig.exec gave is judged by how the command ended; its result is what it printed, parsed where it was asked to.
-local function exec_result(value)
+local function exec_result(value, message)
+    if value == nil and type(message) == "string" then return nil, message end -- nil, message: it could not be done
     if type(value) ~= "table" or value.stdout == nil or value.wall_s == nil then return value end
     if value.status ~= 0 then
         local why = value.signal and ("signal %s"):format(value.signal) or ("exit status %s"):format(value.status)
@@ -166,10 +167,10 @@ end
 function M.body(run, number, into)
     local body, p, state = run.hooks.body, run.p, run.state
     local t0 = now()
-    local ok, value = xpcall(body, handler, p, state, 1)
+    local ok, value, message = xpcall(body, handler, p, state, 1)
     local t1 = now()
     value = hooks.result(run, "body", ok, value)
-    local result, fault = exec_result(value)
+    local result, fault = exec_result(value, message)
     local outcomes = { ok = fault and 0 or 1, error = fault and 1 or 0, timeout = 0, died = 0, cancelled = 0 }
     local entry = { outcomes = outcomes }
     into.map_s[#into.map_s + 1] = t1 - t0

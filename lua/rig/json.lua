@@ -49,8 +49,6 @@ local function guarded(fn, ...)
     error(value, 0)
 end
 
--- Writing -------------------------------------------------------------------------------------------
-
 local function valid_utf8(s)
     local _, bad = utf8.len(s)
     if not bad then return s end
@@ -215,8 +213,6 @@ function M.encode(value, opts)
     local ctx = { pretty = opts.pretty, rank = rank, bytes = 0 }
     return guarded(encode_value, value, ctx, "", 1, 0, PRETTY_WIDTH)
 end
-
--- Reading -------------------------------------------------------------------------------------------
 
 local function place(text, at)
     local line, last = 1, 0

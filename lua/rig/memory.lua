@@ -59,7 +59,7 @@ end
 ---@param message string
 ---@return boolean
 function M.is_shortage(message)
-    return message:find("not enough memory", 1, true) ~= nil
+    return message:find("not enough memory", 1, true) ~= nil or message:find("needs .- and .- are available") ~= nil
 end
 
 return M

@@ -133,11 +133,13 @@ function M.run(plan, opts)
     local doc = new_document(plan, opts)
     local ok, message = start_budget(opts)
     if not ok then return nil, message end
+    core.set_force(opts.force or false)
     local started = core.now()
     if opts.on_start then opts.on_start(doc, plan) end
     local stopped = run_cases(plan, opts, doc)
     local verdict = not stopped and verify(plan, doc) or nil
     if opts.budget_s then core.alarm(0) end
+    core.set_force(false)
     local signo = core.interrupted()
     if signo == SIGALRM and opts.budget_s then signo = nil end
     results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo })

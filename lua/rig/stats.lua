@@ -162,8 +162,6 @@ function M.summary(xs)
     }
 end
 
--- Fits ----------------------------------------------------------------------------------------------
-
 -- Distribution of Kendall's S under independence, as the number of permutations of n values with each
 -- number of inversions. Source: Kendall, Rank Correlation Methods (1970), chapter 5.
 local function inversion_counts(n)

@@ -55,7 +55,7 @@ return rig.scenario {
     size = 25118864,
     workers = 4,
     iterations = 1,
-    runs = 5,
+    runs = 6,
 
     memory = function(p) return 8 * p.size * (1 + p.workers) end,
     setup = function(p)

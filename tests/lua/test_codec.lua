@@ -100,7 +100,8 @@ end
 
 function TestScalars.test_a_string_beyond_2_gib()
     if not os.getenv "RIG_FULL" then lu.skip "needs 9 GB; only in the full tier" end
-    local long = string.rep("0123456789abcdef", (1 << 31) // 16) .. "!"
+    local half = string.rep("0123456789abcdef", (1 << 30) // 16) -- string.rep itself ends at 2 GiB
+    local long = half .. half .. "!"
     local out = copy { long }
     lu.assertEquals(#out[1], (1 << 31) + 1)
     lu.assertIsTrue(out[1] == long)
@@ -164,7 +165,9 @@ end
 
 function TestTables.test_keys_of_every_kind()
     local key = { "a key" }
-    local out = assert_crosses { [true] = 1, [false] = 2, [1.5] = 3, [-0.5] = 4, [math.huge] = 5, [""] = 6, [key] = key }
+    local out = assert_crosses {
+        [true] = 1, [false] = 2, [1.5] = 3, [-0.5] = 4, [math.huge] = 5, [""] = 6, [key] = key,
+    }
     for k, v in pairs(out) do
         if type(k) == "table" then
             lu.assertIs(k, v)
@@ -189,7 +192,10 @@ end
 
 function TestTables.test_strings_that_come_again()
     local list = {}
-    for i = 1, 3000 do list[i] = { id = i, name = "name " .. i % 100, ["key " .. i % 700] = "a string that is longer than forty bytes" } end
+    for i = 1, 3000 do
+        list[i] = { id = i, name = "name " .. i % 100 }
+        list[i]["key " .. i % 700] = "a string of more than forty bytes in a record"
+    end
     assert_crosses(list)
     local long = ("long"):rep(1000)
     lu.assertIsTrue(#core.encode { long, long, long, long } < 3 * #long)

@@ -163,6 +163,13 @@ function TestPhases.test_two_of_four_workers_on_two_cores_lose_nothing()
     lu.assertIsTrue(phases.of(case, 4).fewer > 0)
 end
 
+function TestPhases.test_without_a_split_of_tasks_the_workers_that_were_ready_count()
+    local case = synthetic.fixed_data().cases[10]
+    for _, iteration in ipairs(case.iterations) do iteration.tasks_by_worker = { 0, 0, 0, 0 } end
+    local parts = phases.of(case, 2)
+    lu.assertAlmostEquals(parts.fewer, parts.map, 1e-9)
+end
+
 TestCompare = {}
 
 local function ladder(slow)
@@ -223,6 +230,15 @@ function TestCompare.test_a_metric_that_is_a_time_is_compared_too()
     lu.assertStrContains(faster[3].text, "epoch_s: at 1.05 MB pipe is fastest: 9.46 µs; slower: socket")
 end
 
+function TestCompare.test_runs_that_scatter_make_a_difference_doubtful()
+    local rows = {}
+    for run, times in ipairs({ { 0.25, 0.25 }, { 0.31, 0.42 }, { 0.24, 0.27 }, { 0.22, 0.23 }, { 0.23, 0.42 } }) do
+        rows[#rows + 1] = { pool = "builtin", s = times[1], run = run }
+        rows[#rows + 1] = { pool = "custom", s = times[2], run = run }
+    end
+    lu.assertStrContains(one(timed({ "pool" }, rows), "faster").text, "builtin and custom are level: within 1.1")
+end
+
 TestGrowth = {}
 
 local function sweep(name, xs, ys)
@@ -250,6 +266,11 @@ function TestGrowth.test_noise_without_a_trend_is_called_that()
         "builtin shows no clear trend with depth")
 end
 
+function TestGrowth.test_three_points_that_contradict_each_other_are_no_growth()
+    lu.assertStrContains(sweep("size", { 1e5, 1e6, 1e7 }, { 0.010, 0.0055, 0.018 }).text, "no clear trend with size")
+    lu.assertStrContains(sweep("size", { 1e5, 1e6, 1e7 }, { 0.010, 0.0096, 0.018 }).text, "grows with size")
+end
+
 function TestGrowth.test_two_values_are_a_ratio_and_an_exponent_without_interval()
     local growth = sweep("depth", { 10, 100 }, { 0.01, 0.1 })
     lu.assertStrContains(growth.text, "10.0 x for 10.0 x the depth (exponent 1.00)")
@@ -261,6 +282,19 @@ function TestGrowth.test_many_that_stay_level_share_one_sentence()
     lu.assertStrContains(growth[1].text, "builtin, builtin+barrier=false")
     lu.assertStrContains(growth[1].text, "hardly change with size: at most 1.16 x")
     lu.assertEquals(#growth, 4)
+end
+
+function TestGrowth.test_many_that_grow_share_one_sentence_too()
+    local rows = {}
+    for i, pool in ipairs({ "builtin", "custom", "shm", "custom+impl=c" }) do
+        for _, depth in ipairs({ 1, 100 }) do
+            rows[#rows + 1] = { pool = pool, depth = depth, s = 0.01 * depth ^ (i / 10 + 0.1) }
+        end
+    end
+    local growth = of_kind(findings.of(timed({ "pool", "depth" }, rows)), "growth")
+    lu.assertEquals(#growth, 1)
+    lu.assertStrContains(growth[1].text, "time for 100 x the depth: custom+impl=c 10.0 x (exponent 0.50), shm 6.31 x")
+    lu.assertEquals(#growth[1].evidence.series, 4)
 end
 
 function TestGrowth.test_workers_are_told_as_speed_up_against_serial()
@@ -293,6 +327,29 @@ function TestAxes.test_axes_that_all_matter_little_are_not_blamed()
         rows[i] = { pool = pool, s = 0.01 + i * 0.0001 }
     end
     lu.assertStrContains(one(timed({ "pool" }, rows), "cause").text, "no axis that was changed alone matters")
+end
+
+TestReady = {}
+
+function TestReady.test_many_pools_with_unready_workers_share_one_sentence()
+    local doc = synthetic.document("many", { "pool", "size" }, synthetic.sweep({
+        { "pool", { "custom", "custom+impl=c", "custom+channel=socket" } }, { "size", { 100000, 25118864 } },
+    }))
+    local unready = of_kind(findings.of(doc), "unready")
+    lu.assertEquals(#unready, 1)
+    lu.assertStrContains(unready[1].text, "(3 of 6 cases): custom 1 of 4 at 25.1M ints (603 MB never delivered to 3), "
+        .. "custom+impl=c 1 of 4 at 25.1M (603 MB never delivered to 3) and")
+    lu.assertStrContains(unready[1].text, "All 27 results were right all the same, as were all 54 of the run")
+end
+
+function TestReady.test_data_that_arrived_before_the_close_is_not_called_lost()
+    local doc = synthetic.fixed_data()
+    doc.cases[10].undelivered = { workers = 0, bytes = 0 }
+    lu.assertStrContains(one(doc, "unready").text, "1 of 4 at 158M (delivered before the close)")
+end
+
+function TestReady.test_pools_whose_workers_are_all_ready_are_not_mentioned()
+    lu.assertNil(one(synthetic.scaling(), "unready"))
 end
 
 TestFaults = {}

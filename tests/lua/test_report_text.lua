@@ -120,6 +120,14 @@ function TestTable.test_a_body_shows_the_time_of_a_call()
     lu.assertNotStrContains(shown, "ready")
 end
 
+function TestTable.test_a_single_iteration_has_no_spread()
+    local doc = synthetic.document("x", { "size" }, synthetic.sweep({ { "pool", { "builtin" } }, { "size", { 1, 2 } },
+        { "iterations", { 1 } } }))
+    local titles = lines_of(text.render(doc, { columns = 200 }))[4]
+    lu.assertStrContains(titles, "own mem  result")
+    lu.assertNotStrContains(titles, "MAD")
+end
+
 TestBadCases = {}
 
 local faults = text.render(synthetic.faults(), { columns = 80 })
@@ -214,6 +222,13 @@ function TestAfter.test_a_saved_document_says_where_it_comes_from_and_how_to_run
     local shown = text.render(doc)
     lu.assertStrContains(shown, "measured 2026-01-31 12:00:00 UTC, Invented CPU, 2 cores")
     lu.assertStrContains(shown, [[again: rig scenarios/fixed_data.lua --label 'a b'\''s']] .. "\n")
+end
+
+function TestAfter.test_a_busy_machine_is_mentioned()
+    local doc = synthetic.fixed_data()
+    lu.assertNotStrContains(text.render(doc), "busy")
+    doc.host.load = { 5.8, 3, 2 }
+    lu.assertStrContains(text.render(doc), "the machine was busy when the run began: load 5.8 on 2 cores")
 end
 
 TestColour = {}

@@ -88,7 +88,7 @@ function TestSignals.test_no_worker_outlives_a_killed_coordinator()
     lu.assertEquals(run("sleep", "KILL").status, 128 + 9)
 end
 
-function TestSignals.test_a_signal_that_was_ignored_stays_ignored()
+function TestSignals.test_a_hang_up_that_is_ignored_stays_ignored()
     rigtest.write("short.lua", [[
         local rig = require "rig"
         return rig.scenario { name = "short", about = "ends", workers = 1, iterations = 1, items = 1,

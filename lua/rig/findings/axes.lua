@@ -94,7 +94,7 @@ local function sorted_groups(groups)
 end
 
 local function value(axis, v)
-    if axis == "barrier" then return v and "a barrier" or "no barrier" end
+    if axis == "barrier" then return v and "on" or "off" end
     if axis == "impl" then return v == "c" and "C" or "Lua" end
     return human.value(v)
 end

@@ -1,7 +1,8 @@
 -- Which phase explains a difference: the extra seconds of the slower one, shared out by where they went.
 -- Not for which setting is to blame: that is axes, which needs cases that differ in one only.
--- Neighbours: phases (the parts), points.
+-- Neighbours: phases (the parts), compare (whether there is a difference).
 
+local compare = require("rig.findings.compare")
 local human = require("rig.report.human")
 local phases = require("rig.findings.phases")
 local points = require("rig.findings.points")
@@ -95,7 +96,7 @@ local function extremes(model, axis, fixed)
                 end
             end
         end
-        if fast and fast ~= slow and not points.ratio(fast, slow).level then return fast, slow, x end
+        if fast and fast ~= slow and not compare.ratio(fast, slow).level then return fast, slow, x end
     end
 end
 

@@ -1,13 +1,92 @@
 -- Which of the things compared is faster, by how much, at which values, and up to where they are level.
--- Not for why: that is cause and axes. Neighbour: points.lua (what is compared, and when a ratio means something).
+-- Not for why: that is cause and axes. Neighbour: points.lua (what is compared).
 
 local human = require("rig.report.human")
 local points = require("rig.findings.points")
+local stats = require("rig.stats")
 
 local M = {}
 
 local MOST_SURROUNDINGS = 4
 local MOST_RATIOS = 4
+local MOST_NAMED = 5
+
+local ENOUGH_RUNS = 6
+-- Below this a single run says nothing: identical code differs by as much.
+local LEVEL = 1.10
+-- And with an interval, a difference that nobody would act on.
+local LEVEL_WITH_INTERVAL = 1.03
+
+-- One standard error of a median, relative, if the values were normal.
+local function relative_error(median, mad, n)
+    if n < 2 or median <= 0 then return 0 end
+    return 1.4826 * mad / median / math.sqrt(n)
+end
+
+-- How uncertain the time of a point is, from the spread of its iterations and of its runs.
+local function uncertainty(point)
+    local worst = 0
+    for _, case in ipairs(point.cases) do
+        local map = case.stats and case.stats.map
+        if map then worst = math.max(worst, relative_error(map.median, map.mad, map.n)) end
+    end
+    local of_runs = relative_error(point.seconds, stats.mad(point.values), #point.values)
+    return math.max(worst / math.sqrt(#point.cases), of_runs)
+end
+
+-- Runs with the same number were measured one after the other, and share what the machine did meanwhile.
+local function paired_interval(a, b)
+    local by_run, ratios = {}, {}
+    for i, case in ipairs(a.cases) do by_run[case.run] = a.values[i] end
+    for i, case in ipairs(b.cases) do
+        local other = by_run[case.run]
+        if other then ratios[#ratios + 1] = b.values[i] / other end
+    end
+    if #ratios < ENOUGH_RUNS then return nil end
+    table.sort(ratios)
+    local low, high = stats.median_interval(ratios)
+    return low, high, stats.quantile(ratios, 0.5)
+end
+
+---@class rig.Ratio
+---@field ratio number
+---@field low number|nil  95 % interval, from runs measured one after the other (nil below 6 runs)
+---@field high number|nil
+---@field runs integer
+---@field level boolean  no difference that this many runs can show
+
+--- How many times as long b takes as a.
+---@param a rig.Point
+---@param b rig.Point
+---@return rig.Ratio
+function M.ratio(a, b)
+    local low, high, middle = paired_interval(a, b)
+    local runs = math.min(#a.values, #b.values)
+    if low then
+        local apart = low > 1 or high < 1
+        local size = math.max(middle, 1 / middle)
+        return { ratio = middle, low = low, high = high, runs = runs, level = not apart or size < LEVEL_WITH_INTERVAL }
+    end
+    local ratio = b.seconds / a.seconds
+    local limit = math.max(LEVEL, 1 + 3 * math.sqrt(uncertainty(a) ^ 2 + uncertainty(b) ^ 2))
+    return { ratio = ratio, runs = runs, level = math.max(ratio, 1 / ratio) < limit }
+end
+
+--- How far ratios of so many runs may be believed, in brackets at the end of a sentence.
+---@param runs integer
+---@return string
+local function runs_text(runs)
+    if runs >= ENOUGH_RUNS then return ("%d runs"):format(runs) end
+    return (runs == 1 and "one run" or runs .. " runs") .. ("; runs=%d gives an interval"):format(ENOUGH_RUNS)
+end
+
+--- A ratio with its interval, where it has one.
+---@param r rig.Ratio
+---@return string
+local function ratio_text(r)
+    if not r.low then return human.ratio(r.ratio) end
+    return ("%s (%s)"):format(human.ratio(r.ratio), (human.ratio_range(r.low, r.high):gsub(" x$", "")))
+end
 
 local function at_text(model, axis, x)
     return axis and " at " .. points.value_text(model, axis.name, x) or ""
@@ -33,7 +112,7 @@ local function pair_up(first, second, axis)
     for _, point in ipairs(second.points) do
         local x = axis and point.params[axis.name] or 1
         local other = by_x[x]
-        if other then rows[#rows + 1] = { x = x, a = other, b = point, r = points.ratio(other, point) } end
+        if other then rows[#rows + 1] = { x = x, a = other, b = point, r = M.ratio(other, point) } end
     end
     return rows
 end
@@ -63,11 +142,11 @@ end
 -- "30.8 x … at 158M ints, 9.2 x at 25.1M ints": from the largest value down, the extremes when there are many.
 local function ratios_text(model, axis, slow, fast, ahead)
     local first = ahead[#ahead]
-    local words = { ("%s takes %s as long as %s%s"):format(slow.label, points.ratio_text(first.r), fast.label,
+    local words = { ("%s takes %s as long as %s%s"):format(slow.label, ratio_text(first.r), fast.label,
         at_text(model, axis, first.x)) }
     for i = #ahead - 1, 1, -1 do
         if #ahead <= MOST_RATIOS or i == 1 or i >= #ahead + 2 - MOST_RATIOS then
-            words[#words + 1] = points.ratio_text(ahead[i].r) .. at_again(model, axis, ahead[i].x)
+            words[#words + 1] = ratio_text(ahead[i].r) .. at_again(model, axis, ahead[i].x)
         end
     end
     return table.concat(words, ", ")
@@ -122,8 +201,16 @@ local function compare_two(model, axis, first, second)
         text = ("%s and %s are level%s: within %s"):format(fast.label, slow.label,
             axis and " at every " .. axis.name or "", human.ratio(largest_ratio(rows)))
     end
-    return { kind = "faster", text = ("%s (%s)"):format(text, points.runs_text(rows[1].r.runs)),
+    return { kind = "faster", text = ("%s (%s)"):format(text, runs_text(rows[1].r.runs)),
         evidence = evidence_of(rows, axis, slow, fast) }
+end
+
+-- The first few of many, and how far the rest goes.
+local function named(words, last)
+    if #words <= MOST_NAMED then return human.join(words) end
+    local left = #words - MOST_NAMED
+    local first = table.concat(words, ", ", 1, MOST_NAMED)
+    return ("%s and %d more%s"):format(first, left, last and " up to " .. last or "")
 end
 
 -- The order of three or more at one value.
@@ -132,19 +219,19 @@ local function rank(model, axis, x, list)
     local best, level, slower, rows = list[1], {}, {}, {}
     local runs = #best.values
     for i = 2, #list do
-        local r = points.ratio(best, list[i])
+        local r = M.ratio(best, list[i])
         runs = math.min(runs, r.runs)
         rows[i - 1] = { label = list[i].label, seconds = list[i].seconds, ratio = r.ratio, low = r.low, high = r.high,
             level = r.level }
         if r.level then level[#level + 1] = list[i].label
-        else slower[#slower + 1] = ("%s %s"):format(list[i].label, points.ratio_text(r)) end
+        else slower[#slower + 1] = ("%s %s"):format(list[i].label, ratio_text(r)) end
     end
     local words = { ("%s%s is fastest: %s%s"):format(
         axis and "at " .. points.value_text(model, axis.name, x) .. " " or "", best.label, human.duration(best.seconds),
         model.per) }
-    if #level > 0 then words[#words + 1] = "level with it: " .. human.join(level) end
-    if #slower > 0 then words[#words + 1] = "slower: " .. human.join(slower) end
-    return { kind = "faster", text = ("%s (%s)"):format(table.concat(words, "; "), points.runs_text(runs)),
+    if #level > 0 then words[#words + 1] = "level with it: " .. named(level) end
+    if #slower > 0 then words[#words + 1] = "slower: " .. named(slower, slower[#slower]) end
+    return { kind = "faster", text = ("%s (%s)"):format(table.concat(words, "; "), runs_text(runs)),
         evidence = { fastest = best.label, seconds = best.seconds, at = axis and x or nil,
             along = axis and axis.name or nil, others = rows, runs = runs,
             cases = points.indexes(table.unpack(list)) } }

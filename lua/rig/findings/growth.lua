@@ -18,10 +18,10 @@ local GAIN_OF_A_TURN = 3
 local CHANGE_WORTH_NAMING = 1.25
 -- The end of a sweep is named apart when its exponent is this much above the rest.
 local STEEPER = 0.1
--- From so many series that do not grow on, one sentence says it of all.
-local MANY_LEVEL = 3
-
--- Growth -------------------------------------------------------------------------------------------
+-- One step against the trend by more than this is no trend.
+local STEP_BACK = 1.1
+-- From so many series on, one sentence says it of all that stay level, or of all that grow.
+local MANY_LEVEL, MANY_GROWING = 3, 4
 
 local function xs_and_ys(axis, list)
     local xs, ys = {}, {}
@@ -100,11 +100,23 @@ local SAID = {
     ["super-linear"] = "grows with %s, worse than linearly", falling = "takes less time with more %s",
 }
 
+-- Whether neighbours contradict the whole: with too few points for an interval that is all there is to doubt it.
+local function is_contradicted(fit, list)
+    if fit.low then return false end
+    for i = 2, #list do
+        local step = list[i].seconds / list[i - 1].seconds
+        if fit.exponent < 0 then step = 1 / step end
+        if step < 1 / STEP_BACK then return true end
+    end
+    return false
+end
+
 -- What a fit means for people: growth of a few percent over a whole sweep is none, whatever its interval.
-local function class_of(fit, hinge, times)
+local function class_of(fit, hinge, times, list)
     local class = stats.growth_class(fit)
     if class == "flat" then return class end
     if math.max(times, 1 / times) < CHANGE_WORTH_NAMING then return "level" end
+    if is_contradicted(fit, list) then return "unclear" end
     -- a level with one rise at its end has an exponent of zero by most pairs of points, and grows all the same
     if class == "unclear" and hinge then return "sub-linear" end
     return class
@@ -135,7 +147,7 @@ local function growth_of(model, axis, one)
     local fit = stats.fit_power(xs_and_ys(axis, list))
     if not fit then return nil end
     local hinge, times = turn(axis, list), list[#list].seconds / list[1].seconds
-    local class = class_of(fit, hinge, times)
+    local class = class_of(fit, hinge, times, list)
     local phase_text, phase_evidence = by_phase(model, axis, list)
     return { kind = "growth", text = growth_text(model, axis, one, fit, class, hinge) .. phase_text, evidence = {
         label = one.label, along = axis.name, class = class, exponent = fit.exponent, low = fit.low, high = fit.high,
@@ -144,34 +156,51 @@ local function growth_of(model, axis, one)
     } }
 end
 
-local function is_level(finding)
-    return finding.evidence.class == "flat" or finding.evidence.class == "level"
-end
-
--- Many that do not grow are one sentence; those that do keep their own.
-local function merge_level(axis, list)
-    local level, out = {}, {}
-    for _, finding in ipairs(list) do
-        if is_level(finding) then level[#level + 1] = finding end
-    end
-    if #level < MANY_LEVEL then return list end
-    local labels, cases, series, most = {}, {}, {}, 1
-    for i, finding in ipairs(level) do
+-- One finding for many series: what it says of each is short, and all is in the evidence.
+local function merged(axis, list, class, say)
+    local words, cases, series = {}, {}, {}
+    for i, finding in ipairs(list) do
         local e = finding.evidence
-        labels[i], series[i] = e.label, { label = e.label, exponent = e.exponent, ratio = e.ratio }
-        most = math.max(most, e.ratio)
+        words[i] = say(e)
+        series[i] = { label = e.label, class = e.class, exponent = e.exponent, low = e.low, high = e.high,
+            ratio = e.ratio, phases = e.phases, cases = e.cases }
         table.move(e.cases, 1, #e.cases, #cases + 1, cases)
     end
-    out[1] = { kind = "growth", text = ("%s hardly change with %s: at most %s over the whole sweep"):format(
-        human.join(labels), axis.name, human.ratio(most)),
-        evidence = { along = axis.name, class = "level", series = series, ratio = most, cases = cases } }
-    for _, finding in ipairs(list) do
-        if not is_level(finding) then out[#out + 1] = finding end
-    end
-    return out
+    return words, { along = axis.name, class = class, series = series, cases = cases }
 end
 
--- Speed-up ------------------------------------------------------------------------------------------
+local function merge_level(axis, list)
+    local most = 1
+    for _, finding in ipairs(list) do most = math.max(most, finding.evidence.ratio) end
+    local words, evidence = merged(axis, list, "level", function(e) return e.label end)
+    local text = ("%s hardly change with %s: at most %s over the whole sweep"):format(human.join(words), axis.name,
+        human.ratio(most))
+    return { kind = "growth", text = text, evidence = evidence }
+end
+
+local function merge_growing(axis, list)
+    table.sort(list, function(a, b) return a.evidence.ratio > b.evidence.ratio end)
+    local words, evidence = merged(axis, list, "growing", function(e)
+        return ("%s %s (exponent %s)"):format(e.label, human.ratio(e.ratio), human.exponent(e.exponent))
+    end)
+    local values = axis.values
+    local text = ("time for %s the %s: %s"):format(human.ratio(values[#values] / values[1]), axis.name,
+        human.join(words))
+    return { kind = "growth", text = text, evidence = evidence }
+end
+
+-- Few series have a sentence each; of many, those that stay level share one, and those that do not another.
+local function merge(axis, list)
+    local level, growing, out = {}, {}, {}
+    for _, finding in ipairs(list) do
+        local class = finding.evidence.class
+        table.insert((class == "flat" or class == "level") and level or growing, finding)
+    end
+    if #level >= MANY_LEVEL then level = { merge_level(axis, level) } end
+    if #growing >= MANY_GROWING then growing = { merge_growing(axis, growing) } end
+    table.move(level, 1, #level, 1, out)
+    return table.move(growing, 1, #growing, #out + 1, out)
+end
 
 -- What a pool's size is measured against: no pool at all, else the smallest pool.
 local function baseline_of(model, fixed, one)
@@ -218,7 +247,8 @@ local function along(model, axis)
             list[#list + 1] = finding
         end
     end
-    return merge_level(axis, list)
+    if axis.name == "workers" then return list end
+    return merge(axis, list)
 end
 
 ---@param model rig.Model

@@ -101,7 +101,7 @@ end
 
 local function more_runs(model, findings)
     for _, finding in ipairs(findings) do
-        if finding.kind == "faster" and (finding.evidence.runs or 1) < 6 and not model.doc.scenario.params.runs then
+        if finding.kind == "faster" and (finding.evidence.runs or 1) < 6 then
             return suggestion(command(model.doc, { "runs=6" }),
                 "six fresh runs of each case: every ratio gets an interval", finding.evidence.cases)
         end

@@ -31,14 +31,14 @@ local function waited(case)
     return math.max(0.0, math.min(first - begun, map))
 end
 
--- Workers that really worked side by side: all tasks over those of the busiest, at most one a core.
-local function parallelism(tasks, cores)
+-- Workers that really worked side by side: all tasks over those of the busiest, at most one a core. Where the split is
+-- not known, those that were ready when the map began.
+local function parallelism(tasks, ready, cores)
     local total, busiest = 0, 0
     for _, count in ipairs(tasks) do
         total, busiest = total + count, math.max(busiest, count)
     end
-    if busiest == 0 then return nil end
-    return math.min(total / busiest, cores)
+    return math.min(busiest > 0 and total / busiest or math.max(1, ready), cores)
 end
 
 -- What an iteration lost because only some workers held the data when it began.
@@ -46,9 +46,9 @@ local function lost(case, i, map_s, cores)
     local iteration, before, workers = case.iterations[i], case.iterations[i - 1], case.params.workers
     if case.params.barrier ~= false or not iteration or not workers then return 0.0 end
     if before and (before.ready or workers) >= workers then return 0.0 end
-    local now = parallelism(iteration.tasks_by_worker or {}, cores)
+    local now = parallelism(iteration.tasks_by_worker or {}, before and before.ready or 1, cores)
     local full = math.min(workers, cores)
-    if not now or now >= full then return 0.0 end
+    if now >= full then return 0.0 end
     return map_s * (1 - now / full)
 end
 

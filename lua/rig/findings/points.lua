@@ -195,8 +195,6 @@ function M.time_metrics(doc)
     return names
 end
 
--- Words ---------------------------------------------------------------------------------------------
-
 --- A value of a parameter in a sentence: "25.1M ints", "8 workers", "kind=table".
 ---@param model rig.Model
 ---@param name string
@@ -241,8 +239,6 @@ function M.label(model, params)
     if #words == 0 then return params.pool and human.value(params.pool) or model.doc.scenario.name end
     return table.concat(words, ", ")
 end
-
--- Selecting -----------------------------------------------------------------------------------------
 
 ---@param dim rig.Dim
 ---@return any
@@ -315,76 +311,6 @@ function M.series(model, axis, fixed)
         table.sort(one.points, function(a, b) return a.params[axis.name] < b.params[axis.name] end)
     end
     return list
-end
-
--- Ratios --------------------------------------------------------------------------------------------
-
-local ENOUGH_RUNS = 6
--- Below this a single run says nothing: identical code differs by as much.
-local LEVEL = 1.10
--- And with an interval, a difference that nobody would act on.
-local LEVEL_WITH_INTERVAL = 1.03
-
--- How uncertain the time of a point is, from the spread of its iterations (relative, one standard error).
-local function uncertainty(point)
-    local worst = 0
-    for _, case in ipairs(point.cases) do
-        local map = case.stats and case.stats.map
-        if map and map.median > 0 and map.n > 1 then
-            worst = math.max(worst, 1.4826 * map.mad / map.median / math.sqrt(map.n))
-        end
-    end
-    return worst / math.sqrt(#point.cases)
-end
-
-local function paired_interval(a, b)
-    local n = math.min(#a.values, #b.values)
-    if n < ENOUGH_RUNS then return nil end
-    local ratios = {}
-    for i = 1, n do ratios[i] = b.values[i] / a.values[i] end
-    table.sort(ratios)
-    local low, high = stats.median_interval(ratios)
-    return low, high, stats.quantile(ratios, 0.5)
-end
-
----@class rig.Ratio
----@field ratio number
----@field low number|nil  95 % interval, from runs measured one after the other (nil below 6 runs)
----@field high number|nil
----@field runs integer
----@field level boolean  no difference that this many runs can show
-
---- How many times as long b takes as a.
----@param a rig.Point
----@param b rig.Point
----@return rig.Ratio
-function M.ratio(a, b)
-    local low, high, middle = paired_interval(a, b)
-    local runs = math.min(#a.values, #b.values)
-    if low then
-        local apart = low > 1 or high < 1
-        local size = math.max(middle, 1 / middle)
-        return { ratio = middle, low = low, high = high, runs = runs, level = not apart or size < LEVEL_WITH_INTERVAL }
-    end
-    local ratio = b.seconds / a.seconds
-    local limit = math.max(LEVEL, 1 + 3 * math.sqrt(uncertainty(a) ^ 2 + uncertainty(b) ^ 2))
-    return { ratio = ratio, runs = runs, level = math.max(ratio, 1 / ratio) < limit }
-end
-
---- How far ratios of so many runs may be believed, in brackets at the end of a sentence.
----@param runs integer
----@return string
-function M.runs_text(runs)
-    if runs >= ENOUGH_RUNS then return ("%d runs"):format(runs) end
-    return (runs == 1 and "one run" or runs .. " runs") .. ("; runs=%d gives an interval"):format(ENOUGH_RUNS)
-end
-
---- A ratio with its interval, where it has one.
----@param r rig.Ratio
----@return string
-function M.ratio_text(r)
-    if not r.low then return human.ratio(r.ratio) end
-    return ("%s (%s)"):format(human.ratio(r.ratio), (human.ratio_range(r.low, r.high):gsub(" x$", "")))
 end
 
 --- The case indexes of points, for evidence.

@@ -8,6 +8,8 @@ local points = require("rig.findings.points")
 local M = {}
 
 local MOST_PLACES = 4
+-- From so many pools on, one sentence says it of all.
+local MANY = 3
 
 local function is_unready(case)
     local ready, workers = case.ready_at_last_result, case.params.workers
@@ -73,6 +75,11 @@ local function one_of_each(model, sorted)
     return list
 end
 
+local function place_text(model, case, again)
+    return ("%d of %d %s%s"):format(case.ready_at_last_result, case.params.workers, where(model, case, again),
+        undelivered_text(case))
+end
+
 -- "1 of 4 at 158M ints (3.80 GB never delivered to 3), 2 of 4 at 3.98M ints (…)"
 local function places_text(model, sorted)
     local words = {}
@@ -82,8 +89,7 @@ local function places_text(model, sorted)
             words[i] = ("%d more"):format(#places - MOST_PLACES)
             break
         end
-        words[i] = ("%d of %d %s%s"):format(case.ready_at_last_result, case.params.workers, where(model, case, i > 1),
-            undelivered_text(case))
+        words[i] = place_text(model, case, i > 1)
     end
     return human.join(words)
 end
@@ -133,35 +139,57 @@ local function results_text(model, cases)
     return ". Results were not checked: the scenario expects nothing", right, all
 end
 
-local function indexes_of(cases)
-    local list = {}
-    for i, case in ipairs(cases) do list[i] = case.index end
-    return list
+local function rows_of(sorted)
+    local rows, bytes, indexes = {}, 0, {}
+    for i, case in ipairs(sorted) do
+        bytes = bytes + case.undelivered.bytes
+        indexes[i] = case.index
+        rows[i] = { case = case.index, ready = case.ready_at_last_result, workers = case.params.workers,
+            undelivered_workers = case.undelivered.workers, undelivered_bytes = case.undelivered.bytes }
+    end
+    table.sort(indexes)
+    return rows, bytes, indexes
+end
+
+local SAID = "when the last result came in, not all workers held the fixed data"
+
+local function finding_of(text, label, cases, right, all)
+    local rows, bytes, indexes = rows_of(cases)
+    return { kind = "unready", text = text, evidence = { label = label, unready = rows, undelivered_bytes = bytes,
+        right = right, results = all, cases = indexes } }
+end
+
+local function say_one(model, group)
+    local sorted = worst_first(group.cases)
+    local results, right, all = results_text(model, group.cases)
+    local text = ("%s: %s (%d of %s): %s%s%s"):format(group.label, SAID, #sorted, human.count(group.all, "case"),
+        places_text(model, sorted), work_text(model, sorted[1]), results)
+    return finding_of(text, group.label, sorted, right, all)
+end
+
+-- Many at once: the worst place of each.
+local function say_many(model, groups, total)
+    local cases, words = {}, {}
+    for i, group in ipairs(groups) do
+        table.move(group.cases, 1, #group.cases, #cases + 1, cases)
+        local worst = worst_first(group.cases)[1]
+        words[i] = group.label .. " " .. place_text(model, worst, i > 1)
+    end
+    local results, right, all = results_text(model, cases)
+    local text = ("%s (%d of %s): %s%s"):format(SAID, #cases, human.count(total, "case"), human.join(words), results)
+    return finding_of(text, nil, worst_first(cases), right, all)
 end
 
 ---@param model rig.Model
 ---@return table[] findings
 function M.find(model)
-    local out = {}
+    local groups, out, total = {}, {}, 0
     for _, group in ipairs(by_label(model)) do
-        if #group.cases > 0 then
-            local sorted = worst_first(group.cases)
-            local results, right, all = results_text(model, group.cases)
-            local rows, bytes = {}, 0
-            for i, case in ipairs(sorted) do
-                bytes = bytes + case.undelivered.bytes
-                rows[i] = { case = case.index, ready = case.ready_at_last_result, workers = case.params.workers,
-                    undelivered_workers = case.undelivered.workers, undelivered_bytes = case.undelivered.bytes }
-            end
-            local text = ("%s: when the last result came in, not all workers held the fixed data (%d of %s): "
-                .. "%s%s%s"):format(group.label, #sorted, human.count(group.all, "case"), places_text(model, sorted),
-                work_text(model, sorted[1]), results)
-            out[#out + 1] = { kind = "unready", text = text, evidence = {
-                label = group.label, unready = rows, undelivered_bytes = bytes, right = right, results = all,
-                cases = indexes_of(group.cases),
-            } }
-        end
+        total = total + group.all
+        if #group.cases > 0 then groups[#groups + 1] = group end
     end
+    if #groups >= MANY then return { say_many(model, groups, total) } end
+    for i, group in ipairs(groups) do out[i] = say_one(model, group) end
     return out
 end
 

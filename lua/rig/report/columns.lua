@@ -20,8 +20,7 @@ local LONGEST_VALUE = 40
 ---@field right boolean|nil
 ---@field cell fun(case: table): string, string|nil  text and style
 ---@field rank integer|nil  the lower, the longer it stays; nil: always there
-
--- Cells ---------------------------------------------------------------------------------------------
+---@field of_many boolean|nil  says nothing of a single iteration
 
 -- Seconds of an iteration, in seven columns: the measure of the whole experiment keeps one unit down the table.
 local function seconds(s)
@@ -107,8 +106,6 @@ local function verdict(case)
     return ("%s%s %d/%d"):format(before, right and "✓" or "✗", case.verified, n), right and "green" or STYLE.failed
 end
 
--- Parameters ----------------------------------------------------------------------------------------
-
 --- The value of a parameter as a cell shows it.
 ---@param name string
 ---@param value any
@@ -144,10 +141,8 @@ local function param_columns(info)
     return columns
 end
 
--- Measurements --------------------------------------------------------------------------------------
-
-local function phase(title, rank, cell, width)
-    return { title = title, width = width or 7, right = true, rank = rank, cell = cell }
+local function phase(title, rank, cell, width, of_many)
+    return { title = title, width = width or 7, right = true, rank = rank, cell = cell, of_many = of_many }
 end
 
 local function stat(name, of)
@@ -158,7 +153,7 @@ local function stat(name, of)
 end
 
 local function spark_column(rank)
-    return { title = "iterations", width = math.max(SPARK_WIDTH, #"iterations"), rank = rank,
+    return { title = "iterations", width = math.max(SPARK_WIDTH, #"iterations"), rank = rank, of_many = true,
         cell = function(case) return layout.spark(case.phases.map_s, SPARK_WIDTH) end }
 end
 
@@ -170,7 +165,7 @@ local function map_columns()
         phase("start", 5, function(case) return duration(case.phases.start_s) end),
         phase("deliver", 3, deliver, 8),
         phase("map", 1, stat("median")),
-        phase("±MAD", 6, spread, 5),
+        phase("±MAD", 6, spread, 5, true),
         phase("reduce", 9, stat("median", "reduce")),
         phase("close", 4, function(case) return duration(case.phases.close_s) end),
         phase("ready", 2, ready, 5),
@@ -190,10 +185,10 @@ end
 local function body_columns(info)
     local columns = {
         phase("per call", nil, stat("median"), 8),
-        phase("±MAD", 1, spread, 5),
-        phase("min", 2, stat("min")),
-        phase("p95", 3, stat("p95")),
-        phase("calls", 4, function(case) return human.group(#case.phases.map_s) end, 5),
+        phase("±MAD", 1, spread, 5, true),
+        phase("min", 2, stat("min"), nil, true),
+        phase("p95", 3, stat("p95"), nil, true),
+        phase("calls", 4, function(case) return human.group(#case.phases.map_s) end, 5, true),
         spark_column(6),
         RESULT,
     }
@@ -201,7 +196,12 @@ local function body_columns(info)
     return columns
 end
 
--- Choosing ------------------------------------------------------------------------------------------
+local function has_many(cases)
+    for _, case in ipairs(cases) do
+        if case.params.iterations ~= 1 then return true end
+    end
+    return false
+end
 
 local function total_width(columns)
     local width = 0
@@ -225,7 +225,10 @@ end
 function M.of(info, width)
     local columns = param_columns(info)
     local measured = info.kind == "body" and body_columns(info) or map_columns()
-    table.move(measured, 1, #measured, #columns + 1, columns)
+    local many = has_many(info.cases)
+    for _, column in ipairs(measured) do
+        if many or not column.of_many then columns[#columns + 1] = column end
+    end
     while total_width(columns) > width and without_worst(columns) do end
     return columns
 end

@@ -22,8 +22,6 @@ M.ORDER = {
     "warmup", "id", "pid", "started_s", "ready_s", "tasks", "workers", "cases",
 }
 
--- Shapes --------------------------------------------------------------------------------------------
-
 local function of_type(name, accepts)
     return { name = name, accepts = accepts }
 end
@@ -130,8 +128,6 @@ local document = object({
 --- The whole document, as data, so that a test can compare it with the JSON Schema file.
 M.document = document
 
--- Checking ------------------------------------------------------------------------------------------
-
 local function found(v)
     if type(v) == "string" then return ("%q"):format(#v > 40 and v:sub(1, 40) .. "..." or v) end
     if type(v) == "table" then return json.is_list(v) and "a list" or "an object" end
@@ -189,8 +185,6 @@ function M.check(doc)
     if problem then return nil, problem end
     return true
 end
-
--- Completing ----------------------------------------------------------------------------------------
 
 local complete
 

@@ -10,6 +10,8 @@ local layout = require("rig.report.layout")
 local M = {}
 
 local MOST_FAILURES = 10
+-- From this load on each core on, others compete for it.
+local BUSY = 0.75
 
 ---@class rig.SectionContext
 ---@field doc table
@@ -24,8 +26,6 @@ local function shows(ctx, title)
     end
     return false
 end
-
--- Notes ----------------------------------------------------------------------------------------------
 
 local function deliver_note(doc)
     local late, overlaps = false, false
@@ -50,8 +50,6 @@ local function notes(ctx)
     end
     return list
 end
-
--- Metrics --------------------------------------------------------------------------------------------
 
 local function metric_text(metric)
     local value, unit = metric.median, metric.unit
@@ -111,8 +109,6 @@ local function metrics(ctx)
     return lines
 end
 
--- Failures -------------------------------------------------------------------------------------------
-
 -- Where and how, unless the message already says it.
 local function failure_place(failure, message)
     local words = {}
@@ -170,8 +166,6 @@ local function failures(ctx)
     return lines
 end
 
--- Findings -------------------------------------------------------------------------------------------
-
 -- A command stays on one line, however long: it is there to be copied.
 local function next_lines(ctx, finding)
     local command, why = finding.evidence.command, finding.evidence.why
@@ -200,8 +194,6 @@ local function findings(ctx)
     if #lines > 0 then table.insert(lines, 1, "  " .. ctx.paint("bold", "Findings")) end
     return lines
 end
-
--- Verdict --------------------------------------------------------------------------------------------
 
 local STATUS_STYLE = { passed = "green", failed = "red", faulted = "red", error = "red", regressed = "red" }
 
@@ -236,6 +228,16 @@ local function verdict(ctx)
     return lines
 end
 
+-- Other work on the machine is the commonest reason for figures that do not repeat.
+local function busy(ctx)
+    local host = ctx.doc.host or {}
+    local load = host.load and host.load[1]
+    if not load or not host.cores or load < host.cores * BUSY then return {} end
+    local said = ("the machine was busy when the run began: load %.1f on %s; differences may come from that"):format(
+        load, human.count(host.cores, "core"))
+    return { ctx.paint("yellow", "  " .. layout.wrap(said, ctx.width, "  ", ctx.width - 2)) }
+end
+
 --- All of them, with an empty line before each but the notes, which belong to the table above.
 ---@param doc table  a finished results document
 ---@param info table  what text.begin prepared
@@ -254,6 +256,7 @@ function M.all(doc, info, list, width, paint)
     add(metrics(ctx), "\n")
     add(failures(ctx), "\n")
     add(findings(ctx), "\n")
+    add(busy(ctx), "\n")
     add(verdict(ctx), "\n")
     return table.concat(parts)
 end

@@ -55,8 +55,6 @@ function M.begin(info, opts)
     return printer
 end
 
--- Before ---------------------------------------------------------------------------------------------
-
 -- "4 workers", where all cases agree. What serial says of workers means nothing.
 local function common(cases, name)
     local value
@@ -106,8 +104,6 @@ function Printer:header()
     }, "\n") .. "\n"
 end
 
--- Cases ----------------------------------------------------------------------------------------------
-
 local SAID = { skipped = "skipped: ", error = "✗ ", faulted = "✗ ", failed = "✗ ", interrupted = "" }
 local STYLE = { skipped = "yellow", error = "red", faulted = "red", failed = "red", interrupted = "yellow" }
 
@@ -152,8 +148,6 @@ end
 function Printer:finish(doc)
     return sections.all(doc, self.info, self.columns, self.width, self.paint)
 end
-
--- A saved document ------------------------------------------------------------------------------------
 
 local function origin_lines(doc, width, paint)
     local host = doc.host or {}

@@ -1,0 +1,108 @@
+/* For the tests of core/os and core/pool: the kernel's table with a call or two replaced, code that runs in a
+ * child, and waiting for what another process does. Checks in a child go by CHILD_CHECK: an assertion of cmocka's
+ * would jump into the parent's test. */
+#ifndef RIG_TESTS_OS_HELP_H
+#define RIG_TESTS_OS_HELP_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clean.h"
+#include "os/clock.h"
+#include "os/fds.h"
+#include "os/sys.h"
+
+/* Far more than anything here takes, even a hundred times slower: what is not there by then has hung. */
+#define HANG_NS (60 * NS_PER_S)
+
+static struct sys sys;
+
+static inline int64_t hang(void) {
+    return clock_now_ns() + HANG_NS;
+}
+
+#define CHILD_CHECK(what)                                                           \
+    do {                                                                            \
+        if (!(what)) {                                                              \
+            fprintf(stderr, "%s:%d: in a child: %s\n", __FILE__, __LINE__, #what);  \
+            _exit(99);                                                              \
+        }                                                                           \
+    } while (0)
+
+/* How a child of ours ended: its exit code, or 128 + signal. */
+static inline int ended(pid_t pid) {
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        assert_int_equal(errno, EINTR);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Runs f(arg) in a plain fork, where it may fail or crash; gives how that ended. */
+static inline int in_child(void (*f)(void *), void *arg) {
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        sys_refresh_pid(&sys);
+        f(arg);
+        _exit(0);
+    }
+    return ended(pid);
+}
+
+static inline void nap_ms(int ms) {
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+    nanosleep(&t, NULL);
+}
+
+/* Whether the process goes within the hang limit. A zombie whose parent is not us counts as gone. */
+static inline int vanishes(pid_t pid) {
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    for (int64_t end = hang(); clock_now_ns() < end; nap_ms(5)) {
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            return 1;
+        char *shut = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+        fclose(file);
+        if (shut == NULL || shut[2] == 'Z')
+            return 1;
+    }
+    return 0;
+}
+
+/* The kernel's table, to be changed by the test, and a struct sys over it. */
+static struct sys_table faulty_table;
+static struct sys faulty;
+
+static inline struct sys_table *faulty_begin(void) {
+    faulty_table = sys_kernel;
+    sys_init(&faulty, &faulty_table);
+    return &faulty_table;
+}
+
+static volatile sig_atomic_t alarms;
+
+static inline void on_alarm(int sig) {
+    (void)sig;
+    alarms++;
+}
+
+/* Signals at 1 kHz, which interrupt every call that waits; 0 ends them. */
+static inline void alarm_storm(int on) {
+    struct sigaction act = {.sa_handler = on ? on_alarm : SIG_DFL};
+    struct itimerval timer = {.it_interval = {0, on ? 1000 : 0}, .it_value = {0, on ? 1000 : 0}};
+    if (on)
+        sigaction(SIGALRM, &act, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    if (!on)
+        sigaction(SIGALRM, &act, NULL);
+}
+
+#endif
