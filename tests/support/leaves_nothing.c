@@ -102,9 +102,14 @@ static void shared_list(struct names *list) {
     sysv_list(list);
 }
 
-/* In the child: nothing of the caller's but its standard output and error. */
-static void run(char **command, pid_t parent, const sigset_t *mask) {
+/* In the child: nothing of the caller's but its standard output and error. A shell that runs this in
+ * the background, for one, ignores SIGINT, and so would the test. */
+static void run(char **command, pid_t parent) {
     struct rlimit no_core = {0, 0};
+    sigset_t none;
+    sigemptyset(&none);
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(LEFT_BEHIND);
@@ -114,7 +119,7 @@ static void run(char **command, pid_t parent, const sigset_t *mask) {
     if (!freopen("/dev/null", "r", stdin) || chdir(scratch_cwd))
         fail(scratch_cwd);
     close_range(3, ~0U, 0);
-    sigprocmask(SIG_SETMASK, mask, NULL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     execvp(command[0], command);
     fail(command[0]);
 }
@@ -230,12 +235,12 @@ int main(int argc, char **argv) {
     }
     i++;
 
-    sigset_t awaited, mask;
+    sigset_t awaited;
     sigemptyset(&awaited);
     sigaddset(&awaited, SIGCHLD);
     sigaddset(&awaited, SIGINT);
     sigaddset(&awaited, SIGTERM);
-    sigprocmask(SIG_BLOCK, &awaited, &mask);
+    sigprocmask(SIG_BLOCK, &awaited, NULL);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1))
         fail("become a subreaper");
     scratch_make();
@@ -246,7 +251,7 @@ int main(int argc, char **argv) {
     if (test < 0)
         fail("fork");
     if (test == 0)
-        run(argv + i, parent, &mask);
+        run(argv + i, parent);
     int status = await(test, seconds, &awaited);
     int result = verdict(status, seconds);
     /* after a kill from here the leftovers are no news */

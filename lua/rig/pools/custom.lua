@@ -442,13 +442,16 @@ local function stop_rest(self)
 end
 
 local function release(self)
-    local bytes = 0
-    if self.init_queue then
-        local _, left = self.init_queue:close()
-        bytes = left or 0
-    end
+    if self.init_queue then self.init_queue:close() end
     if self.lines then self.lines:close() end
     self.init_queue, self.lines, self.options.fixed = nil, nil, nil
+end
+
+-- Bytes of the fixed data that are still to go. To be asked before anyone is killed: what was on its way to a reader
+-- goes with it.
+local function bytes_to_go(self)
+    if not self.init_queue then return 0 end
+    local _, bytes = self.init_queue:pending()
     return bytes
 end
 
@@ -458,7 +461,7 @@ end
 function Pool:close()
     if self.closed then return true end
     self.closed = true
-    local missing = 0
+    local missing, bytes = 0, bytes_to_go(self)
     for id, one in pairs(self.workers) do
         if self.broken or not is_ready(self, id) then
             missing = missing + (is_ready(self, id) and 0 or 1)
@@ -471,7 +474,7 @@ function Pool:close()
     end
     wait_for_ends(self, GRACE_S)
     stop_rest(self)
-    local bytes = release(self)
+    release(self)
     self.undelivered = { workers = missing, bytes = missing > 0 and bytes or 0 }
     if self.failure then return nil, self.failure, "EREMOTEIO" end
     return true
