@@ -224,30 +224,55 @@ static bool ready_already(const struct handle *h) {
 
 #define POLL_MAX 512
 
-/* rig.poll(handles [, seconds]) -> list of those that are ready, empty at the deadline | nil, message,
- * code. Ready: a queue or pipe end with something to get, a process that has ended. */
-static int l_poll(lua_State *L) {
+/* What l_poll waits for: a handle may have several descriptors. */
+struct poll_set {
     struct pollfd fds[POLL_MAX];
-    struct handle *handles[POLL_MAX];
+    short owner[POLL_MAX]; /* index of the handle in the list, from 0 */
+    size_t n;
+};
+
+static void poll_add(lua_State *L, struct poll_set *set, struct handle *h, int fd, short owner) {
+    luaL_argcheck(L, set->n < POLL_MAX / 2, 1, "at most 256 handles");
+    set->fds[set->n] = (struct pollfd){.fd = fd, .events = POLLIN};
+    set->owner[set->n++] = owner;
+    if (h->kind != HANDLE_QUEUE)
+        return;
+    /* Large messages under way come through streams of their own. */
+    size_t parts = queue_part_fds(&h->u.queue, set->fds + set->n, POLL_MAX / 2);
+    for (size_t i = 0; i < parts && set->n < POLL_MAX / 2; i++)
+        set->owner[set->n++] = owner;
+}
+
+/* rig.poll(handles [, seconds]) -> list of those that are ready, empty at the deadline | nil, message,
+ * code. Ready: a queue or pipe end with something to get (of a large value perhaps only a part: get
+ * with a time limit then), a process that has ended. */
+static int l_poll(lua_State *L) {
+    struct poll_set set = {.n = 0};
+    bool ready[POLL_MAX] = {false};
     luaL_checktype(L, 1, LUA_TTABLE);
     struct state *st = state_get(L);
     int64_t deadline = handle_deadline(L, 2);
     lua_Integer n = luaL_len(L, 1);
-    luaL_argcheck(L, n <= POLL_MAX, 1, "at most 512 handles");
+    luaL_argcheck(L, n <= POLL_MAX / 2, 1, "at most 256 handles");
     for (lua_Integer i = 0; i < n; i++) {
+        struct handle *h;
         lua_rawgeti(L, 1, i + 1);
-        fds[i] = (struct pollfd){.fd = poll_fd(L, 1, -1, &handles[i]), .events = POLLIN};
-        if (ready_already(handles[i]))
+        int fd = poll_fd(L, 1, -1, &h);
+        poll_add(L, &set, h, fd, (short)i);
+        ready[i] = ready_already(h);
+        if (ready[i])
             deadline = clock_now_ns();
         lua_pop(L, 1);
     }
-    int got = wait_flushing(st, fds, (size_t)n, deadline);
+    int got = wait_flushing(st, set.fds, set.n, deadline);
     if (got < 0)
         return state_fail(L, got, "wait for %d handles", (int)n);
+    for (size_t i = 0; i < set.n; i++)
+        ready[set.owner[i]] |= set.fds[i].revents != 0;
     lua_createtable(L, got, 0);
     lua_Integer at = 0;
     for (lua_Integer i = 0; i < n; i++) {
-        if (fds[i].revents == 0 && !ready_already(handles[i]))
+        if (!ready[i])
             continue;
         lua_rawgeti(L, 1, i + 1);
         lua_rawseti(L, -2, ++at);

@@ -102,7 +102,7 @@ int shm_open_sealable(struct sys *s, const char *name, size_t n, int *fd, void *
     *addr = NULL;
     /* What lies behind a memfd has no limit of its own: allocating more than there is would bring the
      * OOM killer, not an error. */
-    if (n == 0 || n > memory_available(s))
+    if (n == 0 || n > SIZE_MAX / 2 || n > memory_available(s))
         return -ENOMEM;
     *fd = fds_own(s, sys_memfd(s, name));
     if (*fd < 0)

@@ -26,8 +26,8 @@ void map_close(struct sys *s, void *addr, size_t n);
 /* Touches every page of [addr, addr + n) so that writes there do not fault. Best effort. */
 void map_prefault(struct sys *s, void *addr, size_t n);
 
-/* Shared memory that can be sealed. The size is allocated at once, so a full /dev/shm is an error
- * here (-ENOSPC) and not a SIGBUS later. `fd` stays open until shm_seal closes it. */
+/* Shared memory that can be sealed. The size is allocated at once, so that too little memory is an
+ * error here (-ENOMEM, -ENOSPC) and not a SIGBUS later. `fd` stays open until shm_seal closes it. */
 int shm_open_sealable(struct sys *s, const char *name, size_t n, int *fd, void **addr);
 
 /* Makes it read-only for good: unmaps, seals, maps again (a writable mapping would forbid the seal).

@@ -1,9 +1,9 @@
 -- How far ahead of CPython's pools are rig's, with the same work on the same data?
 --
 -- The experiment of ../fixed_data.lua, side by side: here with rig's pools, there with multiprocessing.Pool and with a
--- pool made by hand out of processes and queues (cpython_pools.py). What to compare is s_per_iteration: from the start of
--- the pool through its close, by maps. A call also starts the interpreter and makes the data. Where there is no python3,
--- CPython's pools are left out, and the line under the title says so.
+-- pool made by hand out of processes and queues (cpython_pools.py). What to compare is s_per_iteration: from the start
+-- of the pool through its close, by maps. A call also starts the interpreter and makes the data. Where there is no
+-- python3, CPython's pools are left out, and the line under the title says so.
 --
 --   rig scenarios/peers/cpython_pools.lua
 --   rig scenarios/peers/cpython_pools.lua size=158489319          the largest size: five minutes and 10 GB

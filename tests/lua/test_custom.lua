@@ -84,6 +84,14 @@ function TestResults.test_state_index_and_numbers_do_not_depend_on_the_worker()
     lu.assertEquals(numbers(2)[3][2], 11)
 end
 
+function TestResults.test_many_large_results_arrive()
+    for _, channel in ipairs(CHANNELS) do
+        local pool <close> = open { channel = channel, map = function(item) return (string.char(item)):rep(1 << 20) end }
+        local results = map(pool, 60)
+        for i = 1, 60 do lu.assertTrue(results[i] == (string.char(i)):rep(1 << 20), channel) end
+    end
+end
+
 TestErrors = {}
 
 for _, channel in ipairs(CHANNELS) do
