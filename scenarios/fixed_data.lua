@@ -28,7 +28,7 @@ return rig.scenario {
 
     params = {
         reads = { default = false, help = "every task also reads 1,000 elements spread over the fixed data" },
-        kind = { default = "array", choices = { "array", "table" }, help = "packed numbers, or a Lua table of integers" },
+        kind = { default = "array", choices = { "array", "table" }, help = "packed numbers, or a Lua table" },
     },
 
     -- an element takes 8 bytes in an array and 16 in a table, which is copied once more each time it has to grow

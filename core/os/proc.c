@@ -32,8 +32,10 @@ static void hold_lifeline(struct sys *s, int fd) {
                 sys_fcntl(s, fd, F_SETFL, O_ASYNC | O_NONBLOCK) >= 0;
     struct pollfd p = {.fd = fd, .events = POLLIN};
     struct timespec now = {0, 0};
-    if (!held || (sys_poll(s, &p, 1, &now) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0))
+    if (!held)
         sys_exit(125);
+    if (sys_poll(s, &p, 1, &now) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0)
+        sys_kill(s, s->pid, SIGKILL); /* as it would have been a moment later */
 }
 
 static void become_child(struct sys *s, int lifeline, const int *keep, size_t n_keep) {

@@ -155,7 +155,8 @@ static int send_body(struct queue *q) {
 }
 
 int queue_flush(struct queue *q) {
-    while (q->outbox.first != NULL) {
+    uint64_t before = q->outbox.bytes;
+    while (q->outbox.first != NULL && before - q->outbox.bytes < MESSAGE_TURN) {
         struct message *m = q->outbox.first;
         int got = q->outbox.sent > 0                      ? send_body(q)
                   : (m->head.flags & FRAME_STREAMED) != 0 ? send_handover(q, m)
@@ -165,7 +166,7 @@ int queue_flush(struct queue *q) {
         if (got < 0 && got != -EINTR)
             return got;
     }
-    return 0;
+    return q->outbox.first != NULL;
 }
 
 int queue_waits(const struct queue *q) {

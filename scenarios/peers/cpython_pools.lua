@@ -6,7 +6,7 @@
 -- python3, CPython's pools are left out, and the line under the title says so.
 --
 --   rig scenarios/peers/cpython_pools.lua
---   rig scenarios/peers/cpython_pools.lua size=158489319          the largest size: five minutes and 10 GB
+--   rig scenarios/peers/cpython_pools.lua size=158489319          the largest size: minutes and 10 GB
 
 local rig = require "rig"
 

@@ -83,7 +83,8 @@ function TestWords.test_help_of_a_scenario_lists_its_parameters()
 end
 
 function TestWords.test_check_runs_nothing()
-    scenario [[ workers = { 1, 2 }, items = 1, map = function(i) return i end, setup = function() error "must not run" end, ]]
+    scenario [[ workers = { 1, 2 }, items = 1, map = function(i) return i end,
+        setup = function() error "must not run" end, ]]
     local result = rig("check", SCENARIO)
     wants(result, 0, "2 cases")
     result = rig("check", SCENARIO, "--json", "workers=1..3")
@@ -161,7 +162,8 @@ function TestRun.test_only_smoke_seed_runs_and_own_parameters()
 end
 
 function TestRun.test_a_fault_says_why_on_stderr_and_keeps_the_results()
-    scenario [[ workers = 2, iterations = 1, items = 4, map = function(i) if i == 2 then os.exit(9) end return i end, ]]
+    scenario [[ workers = 2, iterations = 1, items = 4,
+        map = function(i) if i == 2 then os.exit(9) end return i end, ]]
     local result = rig(SCENARIO, "--json", "out.json")
     wants(result, 4, nil, "exit status 9")
     local doc = json.decode(rigtest.read "out.json")
@@ -193,7 +195,8 @@ TestFiles = {}
 function TestFiles.tearDown() remove() end
 
 function TestFiles.test_results_that_cannot_be_written_are_refused_before_the_run()
-    scenario [[ iterations = 1, items = 1, map = function(i) return i end, setup = function() error "must not run" end, ]]
+    scenario [[ iterations = 1, items = 1, map = function(i) return i end,
+        setup = function() error "must not run" end, ]]
     for _, path in ipairs { "/no/such/folder/out.json", ".", "./", "/proc/out.json" } do
         local result = rig(SCENARIO, "--json", path)
         wants(result, 5, nil, path)
@@ -213,13 +216,18 @@ TestSignals = {}
 
 function TestSignals.tearDown() remove("out.json") end
 
+-- The signal once, to rig alone: without --foreground the whole group would get it again, and a second one ends rig.
+local function interrupt(signal, seconds, ...)
+    return rigtest.run("timeout", "--foreground", "-s", signal, "--preserve-status", seconds, os.getenv "RIG", SCENARIO,
+        "-q", ...)
+end
+
 function TestSignals.test_an_interrupted_run_keeps_partial_results()
     for signo, name in pairs { [2] = "INT", [15] = "TERM", [1] = "HUP" } do
         for _, pool in ipairs { "serial", "builtin", "custom" } do
             scenario [[ workers = 2, iterations = 100, items = 20, map = function(i) rig.sleep(0.02) return i end,
                 teardown = function() io.stderr:write "tidied up" end, ]]
-            local result = rigtest.run("timeout", "--foreground", "-s", name, "--preserve-status", "0.4", os.getenv "RIG", SCENARIO,
-                "pool=" .. pool, "-q", "--json", "out.json")
+            local result = interrupt(name, 0.4, "pool=" .. pool, "--json", "out.json")
             wants(result, 128 + signo, nil, "tidied up")
             local doc = json.decode(rigtest.read "out.json")
             lu.assertEquals(doc.status, "interrupted")
@@ -231,7 +239,7 @@ end
 function TestSignals.test_a_hook_without_end_is_interrupted_too()
     scenario [[ workers = 1, iterations = 1, items = 1, map = function(i) return i end,
         setup = function() while true do end end, ]]
-    wants(rigtest.run("timeout", "--foreground", "-s", "INT", "--preserve-status", "0.3", os.getenv "RIG", SCENARIO, "-q"), 130)
+    wants(interrupt("INT", 0.3), 130)
 end
 
 os.exit(lu.LuaUnit.run())

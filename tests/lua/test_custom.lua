@@ -86,9 +86,10 @@ end
 
 function TestResults.test_many_large_results_arrive()
     for _, channel in ipairs(CHANNELS) do
-        local pool <close> = open { channel = channel, map = function(item) return (string.char(item)):rep(1 << 20) end }
+        local function large(item) return string.char(item):rep(1 << 20) end
+        local pool <close> = open { channel = channel, map = large }
         local results = map(pool, 60)
-        for i = 1, 60 do lu.assertTrue(results[i] == (string.char(i)):rep(1 << 20), channel) end
+        for i = 1, 60 do lu.assertTrue(results[i] == large(i), channel) end
     end
 end
 
@@ -202,6 +203,17 @@ for _, channel in ipairs(CHANNELS) do
         lu.assertEquals(failure.report.outcomes.timeout, 1)
         lu.assertEquals(failure.report.outcomes.ok, 9)
         lu.assertEquals(failure.failures[1].task, 4)
+    end
+end
+
+function TestDeaths.test_a_stopped_worker_does_not_hold_up_the_others()
+    for _, channel in ipairs(CHANNELS) do
+        local pool <close> = open { channel = channel, timeout = 0.2, map = function(item) return item end }
+        pool:wait_ready()
+        pool.pool.workers[2].proc:kill "STOP"
+        local results, failure = map(pool, 30)
+        lu.assertNil(failure, channel)
+        lu.assertEquals(results[30], 30)
     end
 end
 

@@ -37,6 +37,8 @@ local function run(mode, ...)
         ('"$RIG" endless.lua mode=%s --json out.json >out.txt 2>&1 & pid=$!'):format(mode),
         "n=0; while [ ! -e started ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done",
     }
+    -- "started" is written just before the endless part: only inside of it is a signal what the test is about.
+    lines[#lines + 1] = "sleep 0.2"
     for _, signal in ipairs { ... } do lines[#lines + 1] = ("kill -%s $pid; sleep 0.3"):format(signal) end
     lines[#lines + 1] = "wait $pid 2>/dev/null; exit $?"
     local _, _, status = os.execute(table.concat(lines, "\n"))

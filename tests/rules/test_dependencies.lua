@@ -89,7 +89,7 @@ end
 local harmless = {
     "^mem[^f]", "^str%l", "^stpcpy$", "^__mem", "^__str", "^__isoc%d+_strto", "^__isoc%d+_sscanf$", "^v?snprintf$",
     "^__v?snprintf_chk$", "^qsort$", "^bsearch$", "^isalnum$", "^to%l+er$",
-    "^__ctype_", "^__errno_location$", "^__stack_chk_fail$", "^__assert_fail$", "^abort$",
+    "^__cmsg_nxthdr$", "^__ctype_", "^__errno_location$", "^__stack_chk_fail$", "^__assert_fail$", "^abort$",
     "^_setjmp$", "^longjmp$", "^__longjmp_chk$",
     -- mathematics
     "^l?log[%dp]*f?$", "^exp[%d]*f?$", "^pow$", "^sqrt$", "^floor$", "^ceil$", "^l?l?round$", "^trunc$", "^fmod$",

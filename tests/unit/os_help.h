@@ -16,6 +16,7 @@
 #include "clean.h"
 #include "os/clock.h"
 #include "os/fds.h"
+#include "os/proc.h"
 #include "os/sys.h"
 
 /* Far more than anything here takes, even a hundred times slower: what is not there by then has hung. */
@@ -54,6 +55,26 @@ static inline int in_child(void (*f)(void *), void *arg) {
         _exit(0);
     }
     return ended(pid);
+}
+
+/* Forks as the core does; the child runs f(arg) and leaves by 0, or by what f exits with. */
+static inline void start(struct proc *p, void (*f)(void *), void *arg, const int *keep, size_t n) {
+    pid_t pid = proc_fork(&sys, p, keep, n);
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        f(arg);
+        sys_exit(0);
+    }
+    assert_int_equal(pid, p->pid);
+}
+
+static inline struct proc_end reap(struct proc *p) {
+    struct proc_end end = {.exit_code = 77};
+    assert_int_equal(proc_reap(&sys, p, hang(), &end), 1);
+    assert_int_equal(p->pid, -1);
+    assert_int_equal(p->pidfd, -1);
+    assert_int_equal(p->lifeline, -1);
+    return end;
 }
 
 static inline void nap_ms(int ms) {

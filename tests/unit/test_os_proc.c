@@ -13,26 +13,6 @@ static _Noreturn void spin(void) {
         ;
 }
 
-/* Forks; the child runs f(arg) and leaves by 0, or by what f exits with. */
-static void start(struct proc *p, void (*f)(void *), void *arg, const int *keep, size_t n) {
-    pid_t pid = proc_fork(&sys, p, keep, n);
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        f(arg);
-        sys_exit(0);
-    }
-    assert_int_equal(pid, p->pid);
-}
-
-static struct proc_end reap(struct proc *p) {
-    struct proc_end end = {.exit_code = 77};
-    assert_int_equal(proc_reap(&sys, p, hang(), &end), 1);
-    assert_int_equal(p->pid, -1);
-    assert_int_equal(p->pidfd, -1);
-    assert_int_equal(p->lifeline, -1);
-    return end;
-}
-
 static void leave_with(void *code) {
     sys_exit(*(int *)code);
 }

@@ -1,8 +1,8 @@
 --- A process pool by hand: forked workers, an init queue for the fixed data, a queue of tasks and a queue of answers,
 --- all out of rig's public primitives. The example to copy when you build your own; the preset `custom`.
 --- Not the fast one: that is the pool of the C core. Where the two share their axes, they differ in the language only.
---- Neighbours: custom_worker.lua (what runs in the processes), custom_crew.lua (the processes), custom_losses.lua (deaths
---- and time limits), lines.lua (what messages travel through), ledger.lua (what became of each task).
+--- Neighbours: custom_worker.lua (what runs in the processes), custom_crew.lua (the processes), custom_losses.lua
+--- (deaths and time limits), lines.lua (what messages travel through), ledger.lua (what became of each task).
 
 local core = require "rig.core"
 local crew = require "rig.pools.custom_crew"
