@@ -125,6 +125,20 @@ static int collect(struct command *c, int i) {
     return 0;
 }
 
+/* What it had written until it was ended. Somebody who left its group may hold the outputs open for ever. */
+static int collect_rest(struct command *c) {
+    for (int i = 0; i < 2; i++) {
+        for (size_t before = SIZE_MAX; c->out[i] >= 0 && before != c->text[i].len;) {
+            before = c->text[i].len;
+            int err = collect(c, i);
+            if (err < 0)
+                return err;
+        }
+        fds_close(&c->state->sys, &c->out[i]);
+    }
+    return 0;
+}
+
 static void feed(struct command *c) {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)c->input, .iov_len = c->input_len};
     ssize_t put = c->input_len > 0 ? fd_write_some(&c->state->sys, c->in, FD_PIPE, &iov, 1) : 0;
@@ -150,9 +164,10 @@ static int converse(struct command *c, int64_t deadline) {
             return got;
         if (got == 0) {
             c->timed_out = true;
-            proc_stop(&st->sys, &c->proc, NS_PER_S / 5, &c->end);
+            if (!c->reaped)
+                proc_stop(&st->sys, &c->proc, NS_PER_S / 5, &c->end);
             c->reaped = true;
-            deadline = DEADLINE_NEVER;
+            return collect_rest(c);
         }
         int err = 0;
         for (int i = 0; i < 2 && err == 0; i++)
@@ -239,12 +254,15 @@ static int l_exec(lua_State *L) {
     c->started_ns = clock_now_ns();
     if (err == 0)
         err = proc_exec(&c->state->sys, &c->proc, &what);
-    if (err < 0)
+    if (err < 0) {
+        close_ends(c);
         return state_fail(L, err, "run '%s'", argv[0]);
+    }
     for (int i = 0; i < 3; i++)
         fds_close(&c->state->sys, &c->theirs[i]);
     err = converse(c, deadline);
     int64_t wall_ns = clock_now_ns() - c->started_ns;
+    fds_close(&c->state->sys, &c->in);
     if (err < 0) {
         lua_pushcfunction(L, command_gc);
         lua_pushvalue(L, 2);

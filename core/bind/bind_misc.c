@@ -139,7 +139,9 @@ static void on_count(lua_State *L, lua_Debug *ar) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &limit_key);
     lua_Integer at = lua_tointeger(L, -1);
     lua_pop(L, 1);
-    if (clock_now_ns() >= at)
+    if (at == 0) /* a coroutine made under a limit that is over */
+        lua_sethook(L, NULL, 0, 0);
+    else if (clock_now_ns() >= at)
         luaL_error(L, "timed out");
 }
 
@@ -153,7 +155,10 @@ static int l_call_within(lua_State *L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &limit_key);
     lua_sethook(L, on_count, LUA_MASKCOUNT, 10000);
     int status = state_call(L, top - 2, LUA_MULTRET);
-    lua_sethook(L, NULL, 0, 0);
+    if (lua_gethook(L) == on_count) /* not the hook of an interrupt that came meanwhile */
+        lua_sethook(L, NULL, 0, 0);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &limit_key);
     lua_pushboolean(L, status == LUA_OK);
     lua_replace(L, 1);
     if (status != LUA_OK) {

@@ -87,7 +87,7 @@ static ssize_t read_wait(struct handle *h, void *to, size_t n, int64_t deadline)
 }
 
 /* r:read(n | "a" [, seconds]) -> string of n bytes, or all until the other end closes; fewer only if it
- * closes | nil, message, code */
+ * closes | nil, message, code, what had come until then */
 static int l_read(lua_State *L) {
     struct handle *h = check_end(L, true);
     bool all = lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "a") == 0;
@@ -102,8 +102,12 @@ static int l_read(lua_State *L) {
         ssize_t got = read_wait(h, luaL_prepbuffsize(&b, (size_t)n), (size_t)n, deadline);
         if (got == -EPIPE && (have > 0 || all))
             break;
-        if (got <= 0)
-            return read_failed(L, (int)got);
+        if (got <= 0) {
+            luaL_pushresult(&b); /* what had come is not lost: it is the fourth value */
+            int pushed = read_failed(L, (int)got);
+            lua_pushvalue(L, -1 - pushed);
+            return pushed + 1;
+        }
         luaL_addsize(&b, (size_t)got);
         have += got;
     }

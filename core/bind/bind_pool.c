@@ -16,6 +16,8 @@ struct bind_pool *bind_pool_check(lua_State *L) {
     struct bind_pool *b = luaL_checkudata(L, 1, pool_name);
     if (b->pool == NULL)
         luaL_error(L, "the pool could not be started or was terminated");
+    if (b->iterating)
+        luaL_error(L, "the pool is running: its items cannot use it");
     if (b->owner != b->job.state->sys.pid)
         luaL_error(L, "a pool can only be used by the process that started it");
     b->job.L = L;
@@ -146,6 +148,7 @@ static int l_pool(lua_State *L) {
     struct bind_pool *b = push_new(L);
     take_config(L, b, &config);
     int err = pool_open(&b->job.state->sys, &config, &b->pool, why, sizeof why);
+    buf_free(&b->fixed); /* the pool has its own references, until it closes */
     if (err == 0)
         return 1;
     lua_pushnil(L);
@@ -207,7 +210,10 @@ static int push_item(struct run *r) {
         lua_rawgeti(L, r->items, r->next);
     } else {
         lua_pushvalue(L, r->items);
-        if (state_call(L, 0, 1) != LUA_OK) {
+        r->b->iterating = true;
+        int status = state_call(L, 0, 1);
+        r->b->iterating = false;
+        if (status != LUA_OK) {
             r->raised = true;
             return -ECANCELED;
         }
@@ -301,7 +307,10 @@ static int l_close(lua_State *L) {
 }
 
 static int l_terminate(lua_State *L) {
-    release(L, luaL_checkudata(L, 1, pool_name));
+    struct bind_pool *b = luaL_checkudata(L, 1, pool_name);
+    if (b->iterating)
+        luaL_error(L, "the pool is running: its items cannot use it");
+    release(L, b);
     return 0;
 }
 

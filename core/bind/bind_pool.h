@@ -8,6 +8,7 @@
 struct bind_pool {
     struct pool *pool; /* NULL: never started, or terminated */
     pid_t owner;
+    bool iterating; /* inside the iterator of a run */
     struct job job;
     struct buf fixed; /* the encoded fixed data, where the delivery sends it */
 };

@@ -136,6 +136,8 @@ static int l_wait(lua_State *L) {
     if (h->ended)
         return push_end(L, &h->end);
     int64_t deadline = handle_deadline(L, 2);
+    if (h->u.proc.pid <= 0) /* the host reaped it, or it is closed */
+        return state_fail(L, -ECHILD, "wait for a process");
     int got = wait_one(h->state, h->u.proc.pidfd, POLLIN, deadline);
     if (got > 0)
         got = proc_reap(&h->state->sys, &h->u.proc, DEADLINE_NEVER, &h->end);

@@ -96,6 +96,11 @@ static int resume(lua_State *L, lua_State *co, int nargs) {
 static int l_resume(lua_State *L) {
     lua_State *co = lua_tothread(L, 1);
     luaL_argexpected(L, co != NULL, 1, "coroutine");
+    if (co == L) {
+        lua_pushboolean(L, 0);
+        lua_pushliteral(L, "cannot resume non-suspended coroutine");
+        return 2;
+    }
     int n = resume(L, co, lua_gettop(L) - 1);
     lua_pushboolean(L, n >= 0);
     if (n < 0)

@@ -2,21 +2,23 @@
 #include "bind/job.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bind/codec.h"
 #include "bind/worker_side.h"
 
 /* Stack slots in a worker, above job->base: the task as one function (see run_task), w and a key. */
-enum { AT_TASK = 1, AT_W, AT_INDEX };
+enum { AT_TASK = 1, AT_W };
 
 /* Upvalues of run_task. */
-enum { UP_MAP = 1, UP_FIXED, UP_W };
+enum { UP_MAP = 1, UP_FIXED, UP_W, UP_INDEX };
 
 struct encoded {
     const uint8_t *bytes;
     size_t len;
     struct block *owner;
+    lua_Integer index; /* of the item */
 };
 
 static int say(struct buf *out, const char *text) {
@@ -48,6 +50,9 @@ static int decode_alone(lua_State *L) {
 
 /* Decoding and the script's function in one protected call: two would cost as much as a small task. */
 static int run_task(lua_State *L) {
+    lua_pushvalue(L, lua_upvalueindex(UP_INDEX));
+    lua_pushinteger(L, ((const struct encoded *)lua_touserdata(L, 1))->index);
+    lua_rawset(L, lua_upvalueindex(UP_W));
     lua_pushvalue(L, lua_upvalueindex(UP_MAP));
     decode(L);
     lua_pushvalue(L, lua_upvalueindex(UP_FIXED));
@@ -56,62 +61,67 @@ static int run_task(lua_State *L) {
     return 1;
 }
 
-static bool push_fixed(struct job *j, const uint8_t *fixed, size_t len, struct block *owner) {
-    struct encoded e = {fixed, len, owner};
-    if (fixed == NULL) {
-        lua_rawgeti(j->L, LUA_REGISTRYINDEX, j->fixed);
-        return true;
+struct start {
+    struct job *job;
+    unsigned worker;
+    struct encoded fixed;
+};
+
+/* Leaves fixed (2) and w (3). */
+static void push_arguments(lua_State *L, const struct start *s) {
+    const struct job *j = s->job;
+    if (s->fixed.bytes == NULL) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, j->fixed);
+    } else {
+        lua_pushcfunction(L, decode_alone);
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&s->fixed);
+        lua_call(L, 1, 1);
     }
-    lua_pushcfunction(j->L, decode_alone);
-    lua_pushlightuserdata(j->L, &e);
-    return state_call(j->L, 1, 1) == LUA_OK;
+    if (j->worker != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, j->worker);
+        lua_pushinteger(L, s->worker);
+        lua_call(L, 1, 1);
+        return;
+    }
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, s->worker);
+    lua_setfield(L, -2, "id");
 }
 
-/* Pushes w for this worker. */
-static bool push_w(struct job *j, unsigned worker) {
-    lua_State *L = j->L;
-    if (j->worker == LUA_NOREF) {
-        lua_createtable(L, 0, 4);
-        lua_pushinteger(L, worker);
-        lua_setfield(L, -2, "id");
-        return true;
+/* All that may raise, without memory for one: in a fork, an error that nobody here catches would go on in the
+ * code of the parent. -> the task as one function, w */
+static int start_job(lua_State *L) {
+    const struct start *s = lua_touserdata(L, 1);
+    const struct job *j = s->job;
+    push_arguments(L, s);
+    if (j->init != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, j->init);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, j->params);
+        lua_pushvalue(L, 2);
+        lua_call(L, 2, 1);
+        lua_setfield(L, 3, "state");
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, j->worker);
-    lua_pushinteger(L, worker);
-    return state_call(L, 1, 1) == LUA_OK;
-}
-
-/* Stack: fixed, w. w.state becomes what init returns. */
-static bool run_init(struct job *j) {
-    lua_State *L = j->L;
-    if (j->init == LUA_NOREF)
-        return true;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, j->init);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, j->params);
-    lua_pushvalue(L, -4);
-    if (state_call(L, 2, 1) != LUA_OK)
-        return false;
-    lua_setfield(L, -2, "state");
-    return true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, j->map);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 3);
+    lua_pushliteral(L, "index");
+    lua_pushcclosure(L, run_task, 4);
+    lua_pushvalue(L, 3);
+    return 2;
 }
 
 int job_init(void *ctx, unsigned worker, const uint8_t *fixed, size_t len, struct block *owner,
              struct buf *out) {
     struct job *j = ctx;
     lua_State *L = j->L;
+    struct start s = {.job = j, .worker = worker, .fixed = {fixed, len, owner, 0}};
     if (!lua_checkstack(L, 64))
         return say(out, "no memory for the stack");
     side_begin(L, worker);
     j->base = lua_gettop(L);
-    if (!push_fixed(j, fixed, len, owner) || !push_w(j, worker) || !run_init(j))
-        return say_top(L, out);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, j->map);
-    lua_pushvalue(L, j->base + 1);
-    lua_pushvalue(L, j->base + 2);
-    lua_pushcclosure(L, run_task, 3);
-    lua_replace(L, j->base + AT_TASK);
-    lua_pushliteral(L, "index");
-    return 0;
+    lua_pushcfunction(L, start_job);
+    lua_pushlightuserdata(L, &s);
+    return state_call(L, 1, 2) == LUA_OK ? 0 : say_top(L, out);
 }
 
 static int encode_result(lua_State *L, struct buf *out) {
@@ -131,10 +141,7 @@ int job_run(void *ctx, uint64_t task, const uint8_t *item, size_t len, struct bl
             struct buf *out) {
     struct job *j = ctx;
     lua_State *L = j->L;
-    struct encoded e = {item, len, owner};
-    lua_pushvalue(L, j->base + AT_INDEX);
-    lua_pushinteger(L, (lua_Integer)task + 1);
-    lua_rawset(L, j->base + AT_W);
+    struct encoded e = {item, len, owner, (lua_Integer)task + 1};
     lua_pushvalue(L, j->base + AT_TASK);
     lua_pushlightuserdata(L, &e);
     if (state_call(L, 1, 1) != LUA_OK)
@@ -145,11 +152,12 @@ int job_run(void *ctx, uint64_t task, const uint8_t *item, size_t len, struct bl
 int job_finish(void *ctx, struct buf *out) {
     struct job *j = ctx;
     lua_State *L = j->L;
-    if (j->finish == LUA_NOREF)
-        return 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, j->finish);
-    lua_pushvalue(L, j->base + AT_W);
-    if (state_call(L, 1, 0) == LUA_OK)
-        return 0;
-    return say_top(L, out);
+    bool ok = true;
+    if (j->finish != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, j->finish);
+        lua_pushvalue(L, j->base + AT_W);
+        ok = state_call(L, 1, 0) == LUA_OK;
+    }
+    fflush(NULL); /* the worker leaves by _exit: what tasks wrote through io must be out by then */
+    return ok ? 0 : say_top(L, out);
 }

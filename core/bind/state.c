@@ -40,8 +40,7 @@ struct state *state_get(lua_State *L) {
 
 #define FRAMES_MAX 12
 
-int state_depth(lua_State *L)
-{
+int state_depth(lua_State *L) {
     lua_Debug ar;
     int n = 0;
     while (lua_getstack(L, n, &ar))
@@ -53,7 +52,8 @@ int state_depth(lua_State *L)
 static void add_frames(lua_State *L, luaL_Buffer *b) {
     lua_Debug ar;
     int shown = 0;
-    int own = state_depth(L) - state_get(L)->inherited_depth; /* below lies what a fork found there */
+    int own =
+        state_depth(L) - state_get(L)->inherited_depth; /* below lies what a fork found there */
     for (int level = 1; level < own && shown < FRAMES_MAX && lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sln", &ar);
         if (*ar.what == 'C' || embed_owns(ar.source))

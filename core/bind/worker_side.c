@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bind/handle.h"
 #include "os/pipe.h"
 
 /* A child may grow by this much, or by a quarter of what it inherited, before it collects. */
@@ -59,7 +60,10 @@ void side_begin(lua_State *L, unsigned id) {
     st->worker = id;
     st->inherited_kb = (uint64_t)lua_gc(L, LUA_GCCOUNT);
     st->inherited_depth = state_depth(L);
+    for (struct handle *h = st->queues; h != NULL; h = h->next)
+        outbox_free(&h->u.queue.outbox); /* ours to forget: thaws what waits to be sent */
     st->queues = NULL;
+    lua_sethook(L, NULL, 0, 0); /* limits and signals are the parent's */
     /* Stores into tables that are there already: nothing is allocated that a fork would make fail. */
     lua_pushcfunction(L, child_print);
     lua_setglobal(L, "print");

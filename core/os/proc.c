@@ -55,6 +55,9 @@ static void become_child(struct sys *s, int lifeline, const int *keep, size_t n_
 static pid_t fork_quietly(struct sys *s, sigset_t *old) {
     sigset_t all;
     sigfillset(&all);
+    /* What sits in stdio's buffers would be written twice, once by each process. Now, while a signal
+     * still reaches us: it may take as long as whoever reads our output likes. */
+    fflush(NULL);
     fds_fork_begin();
     sys_mask_signals(s, SIG_BLOCK, &all, old);
     pid_t pid = sys_fork(s, 0);
@@ -92,7 +95,8 @@ pid_t proc_fork(struct sys *s, struct proc *p, const int *keep, size_t n_keep) {
     err = p->pidfd;
     p->pidfd = -1;
     proc_signal(s, p, SIGKILL);
-    sys_wait(s, pid, NULL, 0, NULL);
+    while (sys_wait(s, pid, NULL, 0, NULL) == -EINTR)
+        ;
     fds_close(s, &p->lifeline);
     *p = PROC_NONE;
     return err;
@@ -195,9 +199,10 @@ int proc_reap(struct sys *s, struct proc *p, int64_t deadline, struct proc_end *
         return got;
     int status;
     struct rusage use;
-    /* What it leaves in its group (a command it started) must not outlive it. The group's number
-     * cannot be anybody else's until we reap. */
-    sys_kill(s, -p->pid, SIGKILL);
+    /* What it leaves in its group (a command it started) must not outlive it. Its number cannot be
+     * anybody else's until we reap, but a host that reaps everything may have done that already. */
+    if (sys_ended(s, p->pid) == 0)
+        sys_kill(s, -p->pid, SIGKILL);
     pid_t pid = sys_wait(s, p->pid, &status, 0, &use);
     if (pid < 0 && pid != -ECHILD)
         return pid;

@@ -139,8 +139,6 @@ static int k_chdir(const char *path) {
 static pid_t k_fork(unsigned flags) {
     if (flags != 0)
         return -EINVAL;
-    /* What sits in stdio's buffers would be written twice, once by each process. */
-    fflush(NULL);
     OR_ERRNO(pid_t, fork());
 }
 static int k_exec(const char *file, char *const argv[], char *const envp[]) {
@@ -154,6 +152,13 @@ static int k_kill(pid_t pid, int sig) {
 }
 static pid_t k_wait(pid_t pid, int *status, int flags, struct rusage *use) {
     OR_ERRNO(pid_t, wait4(pid, status, flags, use));
+}
+/* 0: our child has ended and waits to be reaped; its number is not free yet. */
+static int k_ended(pid_t pid) {
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0)
+        return -errno;
+    return info.si_pid == pid ? 0 : -EAGAIN;
 }
 static int k_setpgid(pid_t pid, pid_t pgid) {
     OR_ERRNO(int, setpgid(pid, pgid));

@@ -49,6 +49,7 @@
     X(kill, int, (pid_t pid, int sig), (pid, sig))                                                \
     X(wait, pid_t, (pid_t pid, int *status, int flags, struct rusage *use),                       \
       (pid, status, flags, use))                                                                  \
+    X(ended, int, (pid_t pid), (pid))                                                             \
     X(setpgid, int, (pid_t pid, pid_t pgid), (pid, pgid))                                         \
     X(sigaction, int, (int sig, const struct sigaction *now, struct sigaction *old),              \
       (sig, now, old))                                                                            \

@@ -67,7 +67,8 @@ static int shared_give(struct worker_self *self, struct frame_head *head, const 
     }
     m->head = *head;
     queue_put(q, m);
-    return queue_flush_all(q, DEADLINE_NEVER);
+    err = queue_flush_all(q, DEADLINE_NEVER);
+    return err == 0 && q->lost > 0 ? -EPIPE : err; /* the coordinator could not take it */
 }
 
 const struct channel_ops channel_queue = {

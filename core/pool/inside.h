@@ -83,6 +83,7 @@ struct pool {
     struct worker_report *reports; /* for pool_reports */
     struct pool_counters count;
     bool closed;
+    bool broken;   /* a map ended early: chunks of it are still under way */
     char *failure; /* what a worker's initializer said last */
     char why[256];
     struct pollfd *polls;

@@ -183,17 +183,29 @@ static void doom(struct pool *p, struct worker *w, int64_t now) {
     proc_signal(p->sys, &w->proc, SIGTERM);
 }
 
+/* Whether there is something for w to do, if it only came and did it. */
+static bool has_tasks(struct pool *p, struct worker *w) {
+    if (!p->config.channel->shared)
+        return w->chunks.n > 0;
+    struct frame_head claim = w->slot->claim;
+    if (frame_check(&claim) == 0 && claim.type == FRAME_TASKS && claim.epoch == p->epoch &&
+        chunk_find(&p->in_queue, claim.first) != NULL)
+        return true;
+    return w->ready && queue_has_waiting(p->tasks); /* it does not come and take it */
+}
+
 /* When w's task has had its time: the running one since it began; one that it does not even begin
  * (stopped, say) since it was seen to have one. */
 static int64_t limit_of(struct pool *p, struct worker *w, int64_t now) {
     uint64_t tasks = atomic_load(&w->slot->tasks);
     bool running = atomic_load(&w->slot->current) != 0;
-    if (running || w->chunks.n == 0 || tasks != w->seen_tasks)
+    bool has = !running && has_tasks(p, w);
+    if (!has || tasks != w->seen_tasks)
         w->stuck_since_ns = 0;
     w->seen_tasks = tasks;
     if (running)
         return atomic_load(&w->slot->since_ns) + p->config.timeout_ns;
-    if (w->chunks.n == 0)
+    if (!has)
         return DEADLINE_NEVER;
     if (w->stuck_since_ns == 0)
         w->stuck_since_ns = now;
@@ -244,10 +256,11 @@ static int run_to_end(struct pool *p) {
 }
 
 int pool_map(struct pool *p, const struct pool_io *io, uint64_t hint) {
-    if (p->closed || p->io != NULL) { /* the latter: a callback left the last map by a jump */
+    if (p->closed || p->broken) {
         pool_say(p, p->closed ? "the pool is closed" : "the pool's last map was broken off");
         return -EINVAL;
     }
+    p->broken = true; /* until it has ended well: a callback may leave it by a jump */
     account_begin(&p->account);
     p->epoch++;
     p->exhausted = false;
@@ -256,6 +269,7 @@ int pool_map(struct pool *p, const struct pool_io *io, uint64_t hint) {
     int err = run_to_end(p);
     if (err < 0)
         cancel_rest(p);
+    p->broken = err < 0;
     p->io = NULL;
     p->ready_at_last = 0;
     for (unsigned i = 0; i < p->config.workers; i++)

@@ -201,6 +201,7 @@ static bool all_ready(const struct pool *p) {
 }
 
 int pool_wait_ready(struct pool *p, int64_t deadline) {
+    p->io = NULL; /* as in pool_close */
     while (!all_ready(p)) {
         int err = pool_step(p, deadline);
         if (err < 0)
@@ -275,6 +276,7 @@ int pool_close(struct pool *p) {
     if (p->closed)
         return 0;
     p->closed = true;
+    p->io = NULL; /* of a map that a callback left by a jump: it points nowhere now */
     int err = abandon_delivery(p);
     if (err == 0)
         err = tell_to_stop(p);
@@ -289,6 +291,7 @@ int pool_close(struct pool *p) {
             deadline = DEADLINE_NEVER;
         }
     }
+    buf_free(&p->fixed); /* nobody will get it any more: thaws what it refers to */
     if (err == 0 && p->failure != NULL)
         pool_say(p, "%.250s", p->failure);
     return err < 0 ? err : p->failure != NULL;

@@ -214,6 +214,9 @@ static int take_packet(struct queue *q, int flags, struct frame_head *head, int 
     if (n <= 0)
         return n == 0 ? -EPIPE : (int)n;
     *fd = fd_of(q, &h);
+    if (*fd < 0 && (size_t)n == sizeof *head && frame_check(head) == 0 &&
+        (head->flags & FRAME_STREAMED) != 0)
+        return -EMFILE; /* its stream did not come along: no descriptor was free here */
     bool streamed = *fd >= 0 && (head->flags & FRAME_STREAMED) != 0;
     size_t want = sizeof *head + (streamed ? 0 : head->len);
     if ((size_t)n < sizeof *head || frame_check(head) < 0 || (size_t)n != want) {
@@ -329,8 +332,12 @@ int queue_poll(struct queue *q, struct received *r) {
     for (;;) {
         struct frame_head head;
         int fd = -1;
+        /* What waits now was put after its writer's large messages were written: those come first. */
+        bool waits = q->parts == NULL || queue_has_waiting(q);
         if (q->parts != NULL && parts_go_on(q, r) == 1)
             return 1;
+        if (!waits)
+            return 0;
         int got = take_packet(q, MSG_DONTWAIT, &head, &fd);
         if (got == -EAGAIN)
             return 0;

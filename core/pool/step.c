@@ -67,7 +67,7 @@ static int drain_queue(struct pool *p) {
         if (err < 0 && err != -EBADMSG)
             return err;
     }
-    return got == -EBADMSG ? 0 : got;
+    return got; /* -EBADMSG: results are lost, and whose is not known */
 }
 
 int step_drain(struct pool *p, struct worker *w) {

@@ -36,6 +36,8 @@ static int flush_results(struct worker_self *self, uint32_t epoch) {
                               .epoch = epoch,
                               .busy_ns = self->busy_ns};
     int err = give(self, &head, &iov, 1);
+    if (err < 0)
+        return err; /* the coordinator takes them from the slot */
     atomic_store_explicit(&slot->results_len, 0, memory_order_release);
     self->results = 0;
     self->busy_ns = 0;

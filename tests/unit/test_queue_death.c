@@ -1,9 +1,6 @@
 /* The message queue when those who use it are killed or stopped at the worst moments: what was lost is one message,
  * is known, and nobody else waits for the dead. */
-#include <stdatomic.h>
-#include <sys/mman.h>
-
-#include "os/pipe.h"
+#include "os/shm.h"
 #include "os_help.h"
 #include "queue_help.h"
 
@@ -148,26 +145,24 @@ static void a_writer_killed_in_the_middle_costs_that_message_only(void **state) 
 static void one_that_stands_still_holds_up_nobody_else(void **state) {
     (void)state;
     struct queue q = opened(), back = opened();
-    struct proc stopped[2], reader, writer;
-    deadly = 2, last_signal = SIGSTOP;
-    calls = 0;
+    struct proc taking, giving, reader, writer;
+    struct task t = {.from = 0, .n = 100, .q = &q};
+    calls = 0, deadly = 2, last_signal = SIGSTOP;
     faulty_begin()->read = die_reading;
-    faulty_table.sendmsg = sys_kernel.sendmsg;
-    start_user(&stopped[0], read_on, &q, &back); /* in the middle of taking a large one */
-    queue_put(&q, sized(LARGE, 0));
-    queue_flush_all(&q, clock_now_ns() + NS_PER_S / 5);
+    start_user(&taking, read_on, &q, &back);
+    queue_put(&q, sized(20 * LARGE, 0));
+    for (int64_t end = hang(); q.outbox.bytes > 20 * LARGE - 50000 && clock_now_ns() < end;)
+        assert_int_equal(queue_flush(&q), 1);
     faulty_begin()->sendmsg = die_writing;
-    start_user(&stopped[1], write_one_large, &q, NULL); /* in the middle of giving one */
-    nap_ms(20);
+    start_user(&giving, write_one_large, &back, NULL);
     faulty_begin();
     start_user(&reader, echo, &q, &back);
-    struct task t = {.from = 0, .n = 100, .q = &q};
     start_writer(&writer, &t);
     for (unsigned i = 0; i < 100; i++)
         arrived(&back);
     assert_int_equal(reap(&writer).exit_code, 0);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(proc_stop(&sys, &stopped[i], 0, NULL), 1);
+    assert_int_equal(proc_stop(&sys, &taking, 0, NULL), 1);
+    assert_int_equal(proc_stop(&sys, &giving, 0, NULL), 1);
     assert_int_equal(proc_stop(&sys, &reader, 0, NULL), 1);
     queue_close(&q);
     queue_close(&back);
