@@ -236,7 +236,8 @@ function M.label(model, params)
     for _, dim in ipairs(model.context) do
         words[#words + 1] = M.value_text(model, dim.name, params[dim.name])
     end
-    if #words == 0 then return params.pool and human.value(params.pool) or model.doc.scenario.name end
+    local pool = params.pool ~= "none" and params.pool -- a body has none
+    if #words == 0 then return pool and human.value(pool) or model.doc.scenario.name end
     return table.concat(words, ", ")
 end
 
