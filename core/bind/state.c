@@ -40,12 +40,23 @@ struct state *state_get(lua_State *L) {
 
 #define FRAMES_MAX 12
 
+/* By halving: lua_getstack walks to the level it is asked for, and asked for each of the 200,000 of a
+ * stack overflow it would take minutes. */
 int state_depth(lua_State *L) {
     lua_Debug ar;
-    int n = 0;
-    while (lua_getstack(L, n, &ar))
-        n++;
-    return n;
+    int below = 0, beyond = 1; /* levels that are all there, and one that is not */
+    while (lua_getstack(L, beyond - 1, &ar)) {
+        below = beyond;
+        beyond *= 2;
+    }
+    while (beyond - below > 1) {
+        int middle = below + (beyond - below) / 2;
+        if (lua_getstack(L, middle - 1, &ar))
+            below = middle;
+        else
+            beyond = middle;
+    }
+    return below;
 }
 
 /* Appends the script's frames to the message: "\n  in scenarios/x.lua:12 (function 'f')". */
@@ -71,7 +82,7 @@ static void add_frames(lua_State *L, luaL_Buffer *b) {
 static int with_traceback(lua_State *L) {
     luaL_Buffer b;
     size_t n;
-    if (lua_type(L, 1) != LUA_TSTRING && !luaL_getmetafield(L, 1, "__tostring"))
+    if (!lua_isstring(L, 1) && !luaL_getmetafield(L, 1, "__tostring"))
         lua_pushfstring(L, "(an error value of type %s)", luaL_typename(L, 1));
     else
         luaL_tolstring(L, 1, NULL);

@@ -54,6 +54,7 @@ struct worker {
     int64_t
         stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
     uint64_t seen_tasks;
+    uint64_t ended_tasks; /* of those it ran, how many have come to their end here */
     int at_pidfd, at_in, at_out; /* where in pool.polls; -1: not there */
     int64_t rss_bytes, unique_bytes;
 };

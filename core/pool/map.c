@@ -36,6 +36,7 @@ static int end_task(struct pool *p, struct worker *w, struct outcome *o, const u
     o->attempt = 1;
     if (account_finish(&p->account, o->task, o->kind, w->id) < 0)
         return 0; /* it had ended: these are the same results a second time */
+    w->ended_tasks++;
     note_ended(p, w, o->task);
     return report(p, o, value, len, owner);
 }
@@ -85,17 +86,52 @@ int map_results(struct pool *p, unsigned worker, const struct received *r) {
     return take_records(p, w, r->body, r->len, r->owner);
 }
 
+static int end_dead(struct pool *p, struct worker *w, const struct proc_end *end, uint64_t task,
+                    enum outcome_kind kind) {
+    struct outcome o = {.task = task,
+                        .kind = kind,
+                        .pid = w->proc.pid,
+                        .signal = end ? end->signal : 0,
+                        .exit_code = end ? end->exit_code : -1};
+    return end_task(p, w, &o, NULL, 0, NULL);
+}
+
 static int end_current(struct pool *p, struct worker *w, const struct proc_end *end) {
     uint64_t current = atomic_load(&w->slot->current);
     if (current == 0 || !account_is_open(&p->account, current - 1))
         return 0;
-    struct outcome o = {.task = current - 1,
-                        .kind = w->doomed ? w->doom : OUTCOME_DIED,
-                        .pid = w->proc.pid,
-                        .signal = end ? end->signal : 0,
-                        .exit_code = end ? end->exit_code : -1};
-    int err = end_task(p, w, &o, NULL, 0, NULL);
+    int err = end_dead(p, w, end, current - 1, w->doomed ? w->doom : OUTCOME_DIED);
     return err < 0 ? err : 1;
+}
+
+/* The chunk of a shared channel that w took last, if it has not ended. */
+static struct chunk *claimed(struct pool *p, struct worker *w) {
+    const struct frame_head *claim = &w->slot->claim;
+    if (frame_check(claim) < 0 || claim->type != FRAME_TASKS || claim->epoch != p->epoch)
+        return NULL;
+    struct chunk *c = chunk_find(&p->in_queue, claim->first);
+    return c != NULL && c->first == claim->first && c->count == claim->count ? c : NULL;
+}
+
+/* Tasks that w finished and whose results could not be read (it sent what is no message): they must not run
+ * a second time. They are the first of what it had been given that have not ended. */
+static int end_lost(struct pool *p, struct worker *w, const struct proc_end *end, uint64_t lost) {
+    const bool shared = p->config.channel->shared;
+    struct chunk *next;
+    for (struct chunk *c = shared ? claimed(p, w) : w->chunks.first; c != NULL && lost > 0;
+         c = next) {
+        uint64_t stop = c->first + c->count;
+        next = shared ? NULL : c->next;
+        for (uint64_t task = c->first; task < stop && lost > 0; task++) { /* the last one frees c */
+            if (!account_is_open(&p->account, task))
+                continue;
+            int err = end_dead(p, w, end, task, OUTCOME_DIED);
+            if (err < 0)
+                return err;
+            lost--;
+        }
+    }
+    return 0;
 }
 
 /* What it had been given and not begun goes to others. */
@@ -108,11 +144,8 @@ static int give_back(struct pool *p, struct worker *w) {
         }
         return err;
     }
-    const struct frame_head *claim = &w->slot->claim;
-    if (frame_check(claim) < 0 || claim->type != FRAME_TASKS || claim->epoch != p->epoch)
-        return 0;
-    struct chunk *c = chunk_find(&p->in_queue, claim->first);
-    if (c == NULL || c->first != claim->first || c->count != claim->count)
+    struct chunk *c = claimed(p, w);
+    if (c == NULL)
         return 0;
     chunk_remove(&p->in_queue, c);
     queue_forget(p->tasks, &c->message);
@@ -131,6 +164,9 @@ int map_worker_ended(struct pool *p, struct worker *w, const struct proc_end *en
     size_t len = atomic_load_explicit(&slot->results_len, memory_order_acquire);
     if (same && len <= SLOT_RESULTS)
         err = take_records(p, w, slot->results, len, NULL);
+    uint64_t done = atomic_load(&slot->tasks);
+    if (same && err == 0 && done > w->ended_tasks)
+        err = end_lost(p, w, end, done - w->ended_tasks);
     if (same && err == 0) {
         err = end_current(p, w, end);
         *had_task = err == 1;

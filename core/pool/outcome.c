@@ -43,7 +43,8 @@ int account_add(struct account *a, uint64_t count) {
         a->state = more;
         a->cap = cap;
     }
-    memset(a->state + a->n, TASK_WAITING, count);
+    if (count > 0)
+        memset(a->state + a->n, TASK_WAITING, count);
     a->n = need;
     a->open += count;
     return 0;

@@ -173,8 +173,10 @@ int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, cha
         return -EINVAL;
     }
     struct pool *p = sys_malloc(s, sizeof *p);
-    if (p == NULL)
+    if (p == NULL) {
+        snprintf(why, size, "the pool itself: %s", strerror(ENOMEM));
         return -ENOMEM;
+    }
     *p = (struct pool){.sys = s, .owner = s->pid, .config = *c, .opened_ns = clock_now_ns()};
     buf_init(&p->fixed, s);
     if (c->placed != NULL)

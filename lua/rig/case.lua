@@ -113,6 +113,7 @@ local function close_pool(run)
     local ok, message, code = pool:close()
     run.record.phases.close_s = now() - started
     run.stats = pool:stats()
+    pool:terminate() -- lets go of the data
     if ok then return end
     run.record.errors[#run.record.errors + 1] = { outcome = "error", message = message }
     if code == "ECANCELED" or core.interrupted() then halt("interrupted", "interrupted while the pool was closed") end
@@ -201,6 +202,7 @@ local function measure_body(run)
 end
 
 local function measure(run)
+    iterate.tell(run, 0)
     check_declared(run)
     if run.hooks.setup then run.state = hooks.call(run, "setup", run.p) end
     run.set_up = true
@@ -273,6 +275,7 @@ function M.measure(plan, case, opts)
     keep_stats(run)
     record.s_per_iteration = seconds_per_iteration(record, case.axes.barrier)
     record.total_s = now() - started
+    collectgarbage() -- the next case's data must not stand beside this one's
     return record
 end
 

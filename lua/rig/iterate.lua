@@ -186,9 +186,17 @@ function M.body(run, number, into)
     return entry
 end
 
-local function interrupted(run)
+---Says where the case is, to whoever shows progress.
+---@param run table
+---@param done integer iterations that have ended, warm-up included
+function M.tell(run, done)
+    local params, tell = run.case.params, run.opts.on_iteration
+    if tell then tell(run.case, done, (params.warmup or 0) + (params.iterations or 1)) end
+end
+
+local function between(run)
     if core.interrupted() then hooks.halt("interrupted", "interrupted between iterations") end
-    if run.opts.on_iteration then run.opts.on_iteration(run.case, run.done, run.total) end
+    M.tell(run, run.done)
 end
 
 -- Warm-up iterations are measured and checked like the others, and kept apart.
@@ -196,7 +204,7 @@ local function warm_up(run, one, count)
     local times = { map_s = {}, reduce_s = {} }
     run.keep = function() end
     for number = 1, count do
-        interrupted(run)
+        between(run)
         one(run, number, times)
         run.done = run.done + 1
     end
@@ -211,11 +219,11 @@ end
 function M.all(run, one)
     local record, params = run.record, run.case.params
     local warmup, count = params.warmup or 0, params.iterations or 1
-    run.done, run.total = 0, warmup + count
+    run.done = 0
     if warmup > 0 then warm_up(run, one, warmup) end
     run.keep = function(entry) record.iterations[#record.iterations + 1] = entry end
     for number = 1, count do
-        interrupted(run)
+        between(run)
         one(run, number, record.phases)
         run.done = run.done + 1
     end

@@ -4,7 +4,6 @@
 --- expect before anything has been measured.
 
 local core = require "rig.core"
-local units = require "rig.units"
 
 local M = {}
 
@@ -39,11 +38,17 @@ local function seconds_left(self)
     return math.max(0, after * pace - (elapsed - self.spent))
 end
 
+-- To the second, and to the minute once that says enough: more digits would be a promise.
+local function roughly(seconds)
+    if seconds < 120 then return ("%d s"):format(math.ceil(seconds)) end
+    return ("%d min"):format(math.ceil(seconds / 60))
+end
+
 local function describe(self, case, iteration, iterations)
     local parts = { ("[%d/%d] %s"):format(self.done + 1, self.total, case.label) }
     if iterations > 1 then parts[#parts + 1] = ("iteration %d of %d"):format(iteration + 1, iterations) end
     local left = seconds_left(self)
-    if left and left >= 1 then parts[#parts + 1] = ("about %s left"):format(units.format_duration(math.ceil(left))) end
+    if left and left >= 1 then parts[#parts + 1] = ("about %s left"):format(roughly(left)) end
     return table.concat(parts, " · ")
 end
 

@@ -73,6 +73,15 @@ static void set_arguments(int argc, char **argv) {
     lua_setglobal(L, "arg");
 }
 
+/* Not through LUA_PATH, which rig, run by a test, would see as well. */
+static void find_support(void) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/?.lua;%s", RIG_TESTS_SUPPORT, lua_tostring(L, -1));
+    lua_setfield(L, -3, "path");
+    lua_pop(L, 2);
+}
+
 /* rigtest changes luaunit in place, so a test keeps saying require "luaunit". */
 static int run(lua_State *state) {
     lua_getglobal(state, "require");
@@ -96,6 +105,7 @@ int main(int argc, char **argv) {
     rig_embed_preload(L);
     luaL_requiref(L, "rigtest.inventory", open_inventory, 0);
     lua_pop(L, 1);
+    find_support();
     set_arguments(argc, argv);
     lua_pushcfunction(L, traceback);
     lua_pushcfunction(L, run);

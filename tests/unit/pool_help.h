@@ -46,7 +46,7 @@ static inline bool is_filled(const uint8_t *bytes, uint64_t seed, size_t n) {
 
 struct job_context {
     const uint8_t *inherited;
-    unsigned inits, finishes; /* in shared memory: how many workers came by */
+    unsigned inits, runs, finishes; /* how often each was called; this struct is in shared memory */
     unsigned init_fails;      /* how many initializers still fail */
     bool finish_fails;
 };
@@ -90,7 +90,9 @@ static inline void babble(void) {
 static inline int job_run(void *ctx, uint64_t task, const uint8_t *bytes, size_t len,
                           struct block *owner, struct buf *out) {
     struct item item;
-    (void)ctx, (void)task, (void)owner;
+    struct job_context *c = ctx;
+    (void)task, (void)owner;
+    __atomic_fetch_add(&c->runs, 1, __ATOMIC_SEQ_CST);
     if (len < sizeof item)
         return say(out, "the item is too short");
     memcpy(&item, bytes, sizeof item);

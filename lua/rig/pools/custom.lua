@@ -32,7 +32,8 @@ function M.new(options)
     local count = options.workers
     local self = setmetatable({
         options = options, count = count, owner = core.getpid(), started = core.now(), started_ns = core.now_ns(),
-        workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0, early_deaths = 0, unexplained = 0,
+        workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0,
+        early_deaths = 0, unexplained = 0, moved = 0,
         board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count),
     }, Pool)
     local message, code
@@ -70,7 +71,7 @@ local function take_message(self, message)
     if not message then return false end
     local one = self.workers[message[1]]
     if not one then return true end
-    one.messages_out = one.messages_out + 1
+    one.messages_out, self.moved = one.messages_out + 1, core.now()
     if message[2] == worker.HAS_FAILED then
         one.last_words = message[3]
     elseif message[2] == worker.IS_READY then
@@ -102,7 +103,7 @@ local function wait_and_take(self)
     if self.unexplained > 0 then patience = math.min(patience or losses.QUIET_S, losses.QUIET_S) end
     local ready, message, code = core.poll(self.lines:watched(self.workers), patience)
     if not ready then return nil, code == "ECANCELED" and "interrupted" or message, code end
-    if #ready == 0 and self.unexplained > 0 then losses.find_lost(self) end
+    if #ready == 0 and (self.unexplained > 0 or losses.is_stuck(self)) then losses.find_lost(self) end
     if #ready > 0 then self:take_messages() end
     for _, handle in ipairs(ready) do
         local dead = self.of_proc[handle]
@@ -137,6 +138,7 @@ local function send(self, one, message)
     local sent = self.lines:send(one, message)
     local book = self.ledger
     if sent then
+        self.moved = core.now()
         book:begin(message)
         if one then one.holds, one.sent_ns = message[1], core.now_ns() end
         return

@@ -73,32 +73,11 @@ function M.bury(pool, one, ended, outcome, message)
     local held = held_by(pool, one)
     if held then settle(pool, one, held, outcome or "died", message) end
     crew.retire(pool, one, ended)
-    pool.early_deaths = ever_worked and 0 or pool.early_deaths + 1
+    -- one that we ended says nothing about the next
+    pool.early_deaths = (ever_worked or outcome) and 0 or pool.early_deaths + 1
     if pool.early_deaths < MOST_EARLY_DEATHS then return replace(pool, one.id) end
     local what = "%d workers in a row ended before their first task; %s"
     pool.broken = { what:format(pool.early_deaths, message), "ECHILD" }
-end
-
----Looks for tasks that a worker took from the shared queue and ended before it could note so on the board. To be called
----when nothing moves: what waits is taken out of the queue, what others are at stands on the board; the rest is lost,
----and was not begun.
----@param pool rig.CustomPool
-function M.find_lost(pool)
-    local book = pool.ledger
-    local waiting = pool.lines:take_back()
-    core.sleep(M.QUIET_S / 5) -- for those that have just taken something to note it
-    pool:take_messages()
-    local known = {}
-    for _, message in ipairs(waiting) do known[message[1]] = true end
-    for id in pairs(pool.workers) do known[pool.board[slot(id) + worker.MESSAGE]] = true end
-    for _, number in ipairs(book:all_out()) do
-        if not known[number] and pool.unexplained > 0 then
-            pool.unexplained = pool.unexplained - 1
-            local tasks = book:give_up(number)
-            for i = 3, #tasks do book:send_again(tasks[2] + i - 3, tasks[i]) end
-        end
-    end
-    for _, message in ipairs(waiting) do pool.lines:send(nil, message) end
 end
 
 -- Since when a worker has been at what it is at, in ns: the task on the board, or a message that it has not begun.
@@ -106,6 +85,63 @@ local function busy_since(pool, one)
     local began = pool.board[slot(one.id) + worker.BEGAN]
     if began ~= 0 then return began end
     return one.holds and one.sent_ns or nil
+end
+
+-- The numbers of messages that are neither waiting nor noted by a living worker.
+local function lost_messages(pool, waiting)
+    local known, lost = {}, {}
+    for _, message in ipairs(waiting) do known[message[1]] = true end
+    for id in pairs(pool.workers) do known[pool.board[slot(id) + worker.MESSAGE]] = true end
+    for _, number in ipairs(pool.ledger:all_out()) do
+        if not known[number] then lost[#lost + 1] = number end
+    end
+    return lost
+end
+
+-- One of those that seem idle holds a message and does not move: it was stopped in the moment of taking it.
+local function replace_idle(pool)
+    for id = 1, pool.count do
+        local one = pool.workers[id]
+        if one and crew.is_ready(pool, id) and not busy_since(pool, one) and not pool.broken then
+            M.bury(pool, one, one.proc:stop(0), "timeout")
+        end
+    end
+end
+
+---Whether nothing has moved for longer than any task may take, although there are tasks out.
+---@param pool rig.CustomPool
+---@return boolean
+function M.is_stuck(pool)
+    local limit = pool.options.timeout
+    if not limit or not pool.lines.shared or pool.ledger.out == 0 then return false end
+    if core.now() - pool.moved < limit then return false end
+    for _, one in pairs(pool.workers) do
+        if busy_since(pool, one) then return false end
+    end
+    return true
+end
+
+---Looks for messages that a worker took from the shared queue and never noted on the board. To be called when nothing
+---moves: what waits is taken out of the queue, what others are at stands on the board; the rest is lost, and was not
+---begun.
+---@param pool rig.CustomPool
+function M.find_lost(pool)
+    local book, stuck = pool.ledger, M.is_stuck(pool)
+    local waiting = pool.lines:take_back()
+    core.sleep(M.QUIET_S / 5) -- for those that have just taken something to note it
+    pool:take_messages()
+    local lost = lost_messages(pool, waiting)
+    if stuck and #lost > pool.unexplained then replace_idle(pool) end
+    -- more than there are riddles: a living worker has one of them, and will say which
+    if #lost <= pool.unexplained then
+        for _, number in ipairs(lost) do
+            local tasks = book:give_up(number)
+            for i = 3, #tasks do book:send_again(tasks[2] + i - 3, tasks[i]) end
+        end
+        pool.unexplained = 0
+    end
+    for _, message in ipairs(waiting) do pool.lines:send(nil, message) end
+    pool.moved = core.now()
 end
 
 ---Seconds until the next time limit ends.
