@@ -111,7 +111,7 @@ static void take_details(lua_State *L, struct outcome *o) {
     lua_pop(L, 1); /* the table keeps it */
 }
 
-/* a:finish(task, outcome [, { worker =, pid =, signal =, exit =, message = }]) -> true, or false when
+/* a:finish(task, outcome [, worker]) or a:finish(task, outcome, { worker =, pid =, signal =, exit =, message = }]) -> true, or false when
  * the task had ended before: this second end does not count */
 static int l_finish(lua_State *L) {
     struct bind_account *a = check(L);
@@ -119,7 +119,9 @@ static int l_finish(lua_State *L) {
                         .kind = check_kind(L),
                         .attempt = 1,
                         .exit_code = -1};
-    if (!lua_isnoneornil(L, 4))
+    if (lua_isinteger(L, 4))
+        o.worker = (unsigned)lua_tointeger(L, 4);
+    else if (!lua_isnoneornil(L, 4))
         take_details(L, &o);
     int err = account_finish(&a->account, o.task, o.kind, o.worker);
     if (err == -ENOENT)

@@ -200,6 +200,16 @@ static int l_get(lua_State *L) {
     }
 }
 
+/* r:traffic() -> messages in, messages out, bytes in, bytes out, of this process; values only */
+static int l_traffic(lua_State *L) {
+    const struct stream *st = &handle_check(L, 1, HANDLE_STREAM)->u.stream;
+    lua_pushinteger(L, (lua_Integer)st->messages_in);
+    lua_pushinteger(L, (lua_Integer)st->messages_out);
+    lua_pushinteger(L, (lua_Integer)st->bytes_in);
+    lua_pushinteger(L, (lua_Integer)st->bytes_out);
+    return 4;
+}
+
 static int l_close(lua_State *L) {
     struct handle *h = handle_test(L, 1);
     if (h == NULL || h->kind != HANDLE_STREAM)
@@ -287,8 +297,8 @@ static int l_poll(lua_State *L) {
 void bind_pipe(lua_State *L) {
     static const luaL_Reg methods[] = {{"read", l_read},   {"read_into", l_read_into},
                                        {"write", l_write}, {"put", l_put},
-                                       {"get", l_get},     {"close", l_close},
-                                       {NULL, NULL}};
+                                       {"get", l_get},     {"traffic", l_traffic},
+                                       {"close", l_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"pipe", l_pipe},
                                          {"socketpair", l_socketpair},
                                          {"poll", l_poll},

@@ -85,6 +85,16 @@ static int l_pending(lua_State *L) {
     return push_pending(L, &handle_check(L, 1, HANDLE_QUEUE)->u.queue);
 }
 
+/* q:traffic() -> messages in, messages out, bytes in, bytes out, of this process */
+static int l_traffic(lua_State *L) {
+    const struct queue *q = &handle_check(L, 1, HANDLE_QUEUE)->u.queue;
+    lua_pushinteger(L, (lua_Integer)q->messages_in);
+    lua_pushinteger(L, (lua_Integer)q->messages_out);
+    lua_pushinteger(L, (lua_Integer)q->bytes_in);
+    lua_pushinteger(L, (lua_Integer)q->bytes_out);
+    return 4;
+}
+
 /* q:flush([seconds]) -> true | nil, message, code */
 static int l_flush(lua_State *L) {
     struct handle *h = handle_check(L, 1, HANDLE_QUEUE);
@@ -108,9 +118,10 @@ static int l_close(lua_State *L) {
 }
 
 void bind_queue(lua_State *L) {
-    static const luaL_Reg methods[] = {{"put", l_put},         {"get", l_get},
-                                       {"pending", l_pending}, {"flush", l_flush},
-                                       {"close", l_close},     {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"put", l_put},     {"get", l_get},         {"pending", l_pending},
+        {"flush", l_flush}, {"traffic", l_traffic}, {"close", l_close},
+        {NULL, NULL}};
     static const luaL_Reg functions[] = {{"queue", l_queue}, {NULL, NULL}};
     handle_methods(L, HANDLE_QUEUE, methods);
     luaL_setfuncs(L, functions, 0);

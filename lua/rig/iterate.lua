@@ -6,6 +6,7 @@ local core = require "rig.core"
 local equal = require "rig.equal"
 local hooks = require "rig.hooks"
 local trace = require "rig.trace"
+local units = require "rig.units"
 
 local M = {}
 
@@ -159,26 +160,40 @@ local function exec_result(value, message)
     return (value.stdout:gsub("%s+$", ""))
 end
 
+-- Seconds, the result and why it is none, with the outcome. A time limit reaches Lua code here: no other process runs it.
+local function call_body(run)
+    local body, p, state, limit = run.hooks.body, run.p, run.state, run.case.params.timeout or 0
+    local ok, value, message
+    local t0 = now()
+    if limit > 0 then
+        ok, value, message = core.call_within(limit, body, p, state, 1)
+    else
+        ok, value, message = xpcall(body, handler, p, state, 1)
+    end
+    local seconds = now() - t0
+    if limit > 0 and not ok and message == true then
+        return seconds, nil, "timed out after " .. units.format_duration(limit), "timeout"
+    end
+    local result, fault = exec_result(hooks.result(run, "body", ok, value), message)
+    return seconds, result, fault, fault and "error" or "ok"
+end
+
 ---One call of `body`.
 ---@param run table
 ---@param number integer
 ---@param into { map_s: number[], reduce_s: number[] }
 ---@return table entry
 function M.body(run, number, into)
-    local body, p, state = run.hooks.body, run.p, run.state
-    local t0 = now()
-    local ok, value, message = xpcall(body, handler, p, state, 1)
-    local t1 = now()
-    value = hooks.result(run, "body", ok, value)
-    local result, fault = exec_result(value, message)
-    local outcomes = { ok = fault and 0 or 1, error = fault and 1 or 0, timeout = 0, died = 0, cancelled = 0 }
+    local seconds, result, fault, outcome = call_body(run)
+    local outcomes = { ok = 0, error = 0, timeout = 0, died = 0, cancelled = 0 }
+    outcomes[outcome] = 1
     local entry = { outcomes = outcomes }
-    into.map_s[#into.map_s + 1] = t1 - t0
+    into.map_s[#into.map_s + 1] = seconds
     into.reduce_s[#into.reduce_s + 1] = 0
     add_outcomes(run.record, outcomes)
     run.keep(entry)
     if fault then
-        local failure = { outcome = "error", message = fault }
+        local failure = { outcome = outcome, message = fault }
         note_faults(run, { n = 1, outcomes = outcomes, failures = { failure } }, number)
         return entry
     end

@@ -7,6 +7,7 @@ local mistake = require "rig.mistake"
 local M = {}
 
 local open = nil -- name -> { unit, values }, while a case is being measured
+local around = {} -- those of the cases around it, innermost last
 local in_worker = false
 
 ---Records one value of a metric. To be called in `body`, `reduce`, `setup`, `fixed`, `items` or `expect`.
@@ -40,8 +41,9 @@ function M.record(name, value, unit)
     metric.values[#metric.values + 1] = value
 end
 
----Starts a new collection.
+---Starts a new collection; the one that was open goes on after it (a hook may call rig.run).
 function M.start()
+    around[#around + 1] = open or false
     open = {}
 end
 
@@ -49,7 +51,7 @@ end
 ---@return table<string, {unit:string?, values:number[]}>
 function M.take()
     local metrics = open or {}
-    open = nil
+    open = table.remove(around) or nil
     return metrics
 end
 

@@ -123,6 +123,11 @@ local function start_budget(opts)
     return true
 end
 
+local function exists(path)
+    local file = io.open(path)
+    return file ~= nil and file:close()
+end
+
 ---Runs all cases. Raises only where rig itself is at fault.
 ---@param plan rig.Plan
 ---@param opts? rig.RunOptions
@@ -142,7 +147,7 @@ function M.run(plan, opts)
     core.set_force(false)
     local signo = core.interrupted()
     if signo == SIGALRM and opts.budget_s then signo = nil end
-    results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo })
+    results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo }, { exists = exists })
     conclude(doc, verdict)
     return doc
 end

@@ -133,7 +133,8 @@ function TestPool.test_arrays_cross_as_items_results_and_fixed_data()
         local results = pool:run(items)
         for i = 1, 20 do
             lu.assertEquals(results[i].sum, i * 3000 * i + 140000, axes.name)
-            lu.assertEquals({ #results[i].back, results[i].back:sum() }, { i * 3000 - 1, (i * 3000 - 1) * i }, axes.name)
+            local back = results[i].back
+            lu.assertEquals({ #back, back:sum() }, { i * 3000 - 1, (i * 3000 - 1) * i }, axes.name)
         end
         items[20][1] = 5 -- all has been sent: nothing is frozen
     end)

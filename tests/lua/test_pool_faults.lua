@@ -278,13 +278,11 @@ function TestTimeLimit.test_endless_loops_and_stopped_workers_are_ended()
 end
 
 function TestTimeLimit.test_is_for_one_task_and_not_for_a_chunk()
-    pooltest.each({ delivery = "inherit", chunk = 7 }, function(axes)
-        local pool <close> = pooltest.open(axes, {
-            workers = 1, timeout = 1, map = function() core.sleep(0.25) return true end,
-        })
-        local _, report = pool:run(7)
-        check_outcomes(report, 7, {}, axes.name)
-    end)
+    local pool <close> = pooltest.plain {
+        workers = 1, chunk = 7, timeout = 1, map = function() core.sleep(0.25) return true end,
+    }
+    local _, report = pool:run(7)
+    check_outcomes(report, 7, {}, "")
 end
 
 function TestTimeLimit.test_workers_stopped_while_idle_are_replaced_and_lose_no_task()

@@ -125,6 +125,16 @@ function M.is_gone(pid)
     return state == nil or state == "Z" or state == "X"
 end
 
+local Closing = { __close = function(list)
+    for _, handle in ipairs(list) do handle:close() end
+end }
+
+---Closes several handles at the end of a block: `local _ <close> = closing(r, w)`.
+---@param ... any handles
+function M.closing(...)
+    return setmetatable({ ... }, Closing)
+end
+
 ---The numbers 1 to n, each through f.
 function M.list(n, f)
     local list = {}

@@ -299,14 +299,15 @@ Pool.__gc = Pool.terminate
 ---What is known about the workers and the messages; complete after close.
 ---@return table
 function Pool:stats()
-    local rows, messages, tasks = crew.rows(self), 0, 0
+    local rows, messages, tasks, bytes = crew.rows(self), 0, 0, 0
     for _, one in ipairs(rows) do
+        bytes = bytes + one.bytes_in + one.bytes_out
         messages = messages + one.messages_in + one.messages_out
         tasks = tasks + one.tasks
     end
     return {
         workers = rows, replaced = self.replaced, undelivered = self.undelivered or { workers = 0, bytes = 0 },
-        counters = { tasks = tasks, messages = messages, forks = self.forks },
+        counters = { tasks = tasks, messages = messages, payload_bytes = bytes, forks = self.forks },
     }
 end
 

@@ -88,6 +88,11 @@ end
 
 local KEPT = { "user_s", "sys_s", "minor_faults", "voluntary_switches", "involuntary_switches", "peak_rss_bytes" }
 
+local function bytes_of(pool, one)
+    local at = slot(one.id)
+    return pool.board[at + worker.BYTES_IN], pool.board[at + worker.BYTES_OUT]
+end
+
 ---Takes a worker that has ended off the list of the living, and keeps what is known of it.
 ---@param pool rig.CustomPool
 ---@param one table
@@ -99,6 +104,7 @@ function M.retire(pool, one, ended, exit)
     local ready = pool.board[slot(one.id) + worker.READY]
     one.ready_s = ready ~= 0 and (ready - pool.started_ns) * 1e-9 or nil
     for _, name in ipairs(KEPT) do one[name] = ended and ended[name] end
+    one.bytes_in, one.bytes_out = bytes_of(pool, one)
     one.signal, one.exit_code = ended and ended.signal, ended and ended.exit
     one.exit = exit or one.signal and ("signal %d"):format(one.signal) or ("exit %d"):format(one.exit_code or 0)
     one.line:close()
@@ -117,9 +123,12 @@ local function row(pool, one)
     if not one.ended and M.is_ready(pool, one.id) then
         ready = (pool.board[slot(one.id) + worker.READY] - pool.started_ns) * 1e-9
     end
+    local bytes_in, bytes_out = one.bytes_in, one.bytes_out
+    if not one.ended then bytes_in, bytes_out = bytes_of(pool, one) end
     local kept = {
         id = one.id, pid = one.pid, started_s = one.started_s, ready_s = ready, tasks = one.tasks,
-        messages_in = one.messages_in, messages_out = one.messages_out, uss_bytes = one.uss_bytes,
+        messages_in = one.messages_in, messages_out = one.messages_out, bytes_in = bytes_in, bytes_out = bytes_out,
+        uss_bytes = one.uss_bytes,
         exit = one.exit or "running",
     }
     for _, name in ipairs(KEPT) do kept[name] = one[name] end

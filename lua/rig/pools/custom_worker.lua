@@ -11,8 +11,8 @@ local trace = require "rig.trace"
 
 local M = {}
 
-M.SLOTS = 4
-M.READY, M.MESSAGE, M.TASK, M.BEGAN = 1, 2, 3, 4
+M.SLOTS = 6
+M.READY, M.MESSAGE, M.TASK, M.BEGAN, M.BYTES_IN, M.BYTES_OUT = 1, 2, 3, 4, 5, 6
 
 -- Tasks come as { number of the message, number of the first task, item, item, … }; no number means stop. For each task
 -- goes back { worker, number of the message, task, ok, value }, and before all of them, once, a message with
@@ -40,6 +40,18 @@ local function prepare(job)
     w.index = 0
     if job.init then w.state = job.init(job.p, fixed) end
     return fixed, w
+end
+
+-- What went through this worker's ends until now, the fixed data included.
+local function count_bytes(job)
+    local board, at = job.board, M.slot(job.id)
+    local _, _, taken = job.tasks:traffic()
+    local _, _, _, given = job.results:traffic()
+    if job.init_queue then
+        local _, _, fixed = job.init_queue:traffic()
+        taken = taken + fixed
+    end
+    board[at + M.BYTES_IN], board[at + M.BYTES_OUT] = taken, given
 end
 
 -- One answer a task, whatever came in one message: if this process ends, only the task it is at is lost.
@@ -77,10 +89,12 @@ function M.main(job)
     end
     job.board[at + M.READY] = core.now_ns()
     job.results:put { job.id, M.IS_READY }
+    count_bytes(job)
     local tasks = job.tasks:get()
     while tasks and tasks[1] do -- an empty message: there is no more to do
         job.board[at + M.MESSAGE] = tasks[1]
         work_on(job, tasks, fixed, w)
+        count_bytes(job)
         tasks = job.tasks:get()
     end
     if not job.finish then return end

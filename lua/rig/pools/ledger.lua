@@ -104,7 +104,7 @@ function Ledger:finish(task, one, value)
     self.ended[task] = true
     self.results[task] = value
     self.account:assign(task, one.id, one.pid)
-    self.account:finish(task, "ok")
+    self.account:finish(task, "ok", one.id)
 end
 
 ---Ends a task in any other way.

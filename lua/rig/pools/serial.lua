@@ -69,7 +69,7 @@ function Pool:run(items)
         local ok, value, timed_out = call(map, item, fixed, w)
         if ok then
             results[index] = value
-            account:finish(index, "ok")
+            account:finish(index, "ok", 1)
         elseif core.interrupted() then
             return nil, "interrupted", "ECANCELED", cancel_rest(account, index, n)
         else
