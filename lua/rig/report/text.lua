@@ -94,7 +94,8 @@ end
 function Printer:header()
     local info, paint = self.info, self.paint
     local name = human.clean(info.scenario.name)
-    local about = info.scenario.about and ": " .. human.clean(info.scenario.about) or ""
+    local about = info.scenario.about or ""
+    about = about ~= "" and ": " .. human.clean(about) or ""
     local first = layout.wrap(name .. about, self.width)
     local titles = columns.line(self.columns, function(column) return column.title end, paint)
     return table.concat({
