@@ -41,9 +41,28 @@ static void handle_hang_up(void) {
         handle(SIGHUP);
 }
 
+static void on_nothing(int signo) {
+    (void)signo;
+}
+
+/* What a parent may have left us, and what would end us where a message is due: workers that cannot be
+ * waited for, and a file that grew as large as it may (with a handler the write fails, with EFBIG;
+ * unlike an ignored signal it is not handed on to the programs that scenarios start). */
+static void set_dispositions(void) {
+    struct sigaction now;
+    memset(&now, 0, sizeof now);
+    sigemptyset(&now.sa_mask);
+    now.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &now, NULL);
+    now.sa_handler = on_nothing;
+    now.sa_flags = SA_RESTART;
+    sigaction(SIGXFSZ, &now, NULL);
+}
+
 int main(int argc, char **argv) {
     rig_options_t options = {.size = sizeof options, .signals = 1};
     rig_t *opened;
+    set_dispositions();
     if (rig_open(&opened, &options) != RIG_OK) {
         fprintf(stderr, "rig: %s\n", rig_error(opened));
         rig_close(opened);

@@ -288,16 +288,34 @@ void rig_interrupt(rig_t *rig, int signo) {
 
 enum { STDOUT = 1, STDERR = 2 };
 
+/* What could not be written, or had no memory. */
+#define EXIT_SYSTEM 5
+
 /* None of the verdicts that scripts rely on; sysexits.h calls it EX_SOFTWARE. */
 #define EXIT_INTERNAL 70
 
-static void write_text(struct rig *rig, int fd, const char *text) {
-    fd_write_full(&rig->state->sys, fd, FD_PIPE, text, strlen(text), DEADLINE_NEVER);
+static int write_text(struct rig *rig, int fd, const char *text) {
+    return fd_write_full(&rig->state->sys, fd, FD_PIPE, text, strlen(text), DEADLINE_NEVER);
+}
+
+static void complain(struct rig *rig, const char *text) {
+    write_text(rig, STDERR, "rig: ");
+    write_text(rig, STDERR, text);
+    write_text(rig, STDERR, "\n");
 }
 
 /* Answered without any of rig's Lua: scripts ask for it often. */
 static bool asks_version(int argc, char *const argv[]) {
     return argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0);
+}
+
+static int say_version(struct rig *rig) {
+    int err = write_text(rig, STDOUT, "rig " RIG_VERSION " (" RIG_COMMIT ", " RIG_COMPILER ")\n");
+    if (err == 0 || err == -EPIPE)
+        return 0;
+    host_fail(rig, RIG_ESYSTEM, "stdout: cannot be written: %s", strerror(-err));
+    complain(rig, rig_error(rig));
+    return EXIT_SYSTEM;
 }
 
 static int command(lua_State *L) {
@@ -317,17 +335,16 @@ int rig_command(rig_t *rig, int argc, char *const argv[]) {
     struct request request = {.rig = rig, .argc = argc, .argv = argv};
     if (refuse(rig, "command") != RIG_OK)
         return EXIT_INTERNAL;
-    if (asks_version(argc, argv)) {
-        write_text(rig, STDOUT, "rig " RIG_VERSION " (" RIG_COMMIT ", " RIG_COMPILER ")\n");
-        return 0;
-    }
-    if (protect(rig, command, &request) == RIG_OK)
+    if (asks_version(argc, argv))
+        return say_version(rig);
+    int status = protect(rig, command, &request);
+    if (status == RIG_OK)
         return request.status;
     int signo = rig->state->stop.signo;
-    write_text(rig, STDERR, "rig: ");
-    write_text(rig, STDERR, rig_error(rig));
-    write_text(rig, STDERR, "\n");
-    return signo != 0 ? 128 + signo : EXIT_INTERNAL;
+    complain(rig, status == RIG_EMEM ? "not enough memory" : rig_error(rig));
+    if (signo != 0)
+        return 128 + signo;
+    return status == RIG_EMEM ? EXIT_SYSTEM : EXIT_INTERNAL;
 }
 
 /* ---- require "rig" ---- */

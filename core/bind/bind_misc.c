@@ -1,12 +1,16 @@
 /* bind_misc: small things the Lua side needs from the system: time, the terminal, files written whole,
  * what the machine has, what this rig has asked of the kernel. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bind/handle.h"
 #include "bind/open.h"
 #include "bind/worker_side.h"
+#include "os/fds.h"
 #include "os/file.h"
 #include "rig_build.h"
 
@@ -68,6 +72,49 @@ static int l_write_file(lua_State *L) {
     if (err < 0)
         return state_fail(L, err, "write '%s'", path);
     lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* probe_file(path) -> true | nil, message, code: whether write_file could */
+static int l_probe_file(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    int err = file_probe(&state_get(L)->sys, path);
+    if (err < 0)
+        return state_fail(L, err, "write '%s'", path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* real_path(path) -> path without links | nil, message, code. Opens nothing for reading: what a FIFO's
+ * name stands for is told at once. */
+static int l_real_path(lua_State *L) {
+    struct sys *s = &state_get(L)->sys;
+    const char *path = luaL_checkstring(L, 1);
+    char link[32], real[PATH_MAX];
+    int fd = sys_open(s, path, O_PATH | O_CLOEXEC, 0);
+    if (fd < 0)
+        return state_fail(L, fd, "find '%s'", path);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = sys_readlink(s, link, real, sizeof real);
+    sys_close(s, fd);
+    if (n < 0)
+        return state_fail(L, (int)n, "find '%s'", path);
+    lua_pushlstring(L, real, (size_t)n);
+    return 1;
+}
+
+/* redirect_stdout() -> fd | nil, message, code: what was stdout, ours alone from here on; whatever
+ * scripts and their workers print goes to stderr. */
+static int l_redirect_stdout(lua_State *L) {
+    struct sys *s = &state_get(L)->sys;
+    fflush(stdout);
+    int fd = fds_own(s, sys_fcntl(s, STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    int err = fd < 0 ? fd : sys_dup_to(s, STDERR_FILENO, STDOUT_FILENO);
+    if (err < 0) {
+        fds_close(s, &fd);
+        return state_fail(L, err, "keep stdout");
+    }
+    lua_pushinteger(L, fd);
     return 1;
 }
 
@@ -141,8 +188,11 @@ static void on_count(lua_State *L, lua_Debug *ar) {
     lua_pop(L, 1);
     if (at == 0) /* a coroutine made under a limit that is over */
         lua_sethook(L, NULL, 0, 0);
-    else if (clock_now_ns() >= at)
+    else if (clock_now_ns() >= at) {
+        /* From now on at every instruction: the script may catch the error, and must not come far. */
+        lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
         luaL_error(L, "timed out");
+    }
 }
 
 /* call_within(seconds, fn, ...) -> true, results... | false, message, timed_out. In this process: stops
@@ -175,6 +225,9 @@ void bind_misc(lua_State *L) {
                                          {"spin", l_spin},
                                          {"write", l_write},
                                          {"write_file", l_write_file},
+                                         {"probe_file", l_probe_file},
+                                         {"real_path", l_real_path},
+                                         {"redirect_stdout", l_redirect_stdout},
                                          {"isatty", l_isatty},
                                          {"columns", l_columns},
                                          {"memory_available", l_memory_available},

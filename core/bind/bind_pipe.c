@@ -278,6 +278,8 @@ static int l_poll(lua_State *L) {
             deadline = clock_now_ns();
         lua_pop(L, 1);
     }
+    luaL_argcheck(L, n > 0 || deadline != DEADLINE_NEVER, 1,
+                  "nothing to wait for, and no time limit");
     int got = wait_flushing(st, set.fds, set.n, deadline);
     if (got < 0)
         return state_fail(L, got, "wait for %d handles", (int)n);

@@ -42,21 +42,22 @@ struct state *state_get(lua_State *L) {
 
 /* By halving: lua_getstack walks to the level it is asked for, and asked for each of the 200,000 of a
  * stack overflow it would take minutes. */
+/* By bisection: Lua finds a level by walking down to it, so asking for each would be quadratic. */
 int state_depth(lua_State *L) {
     lua_Debug ar;
-    int below = 0, beyond = 1; /* levels that are all there, and one that is not */
-    while (lua_getstack(L, beyond - 1, &ar)) {
-        below = beyond;
-        beyond *= 2;
+    int low = 0, high = 1; /* level low - 1 is active, high is perhaps not */
+    while (lua_getstack(L, high - 1, &ar)) {
+        low = high;
+        high *= 2;
     }
-    while (beyond - below > 1) {
-        int middle = below + (beyond - below) / 2;
+    while (low + 1 < high) {
+        int middle = low + (high - low) / 2;
         if (lua_getstack(L, middle - 1, &ar))
-            below = middle;
+            low = middle;
         else
-            beyond = middle;
+            high = middle;
     }
-    return below;
+    return low;
 }
 
 /* Appends the script's frames to the message: "\n  in scenarios/x.lua:12 (function 'f')". */

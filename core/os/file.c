@@ -65,17 +65,23 @@ static int sync_folder(struct sys *s, const char *path) {
     return err == -EINVAL ? 0 : err; /* some file systems cannot sync a folder */
 }
 
-static int replace(struct sys *s, const char *path, mode_t mode, const void *bytes, size_t n) {
-    char temp[PATH_MAX + 32];
+/* The file beside `path` that its new contents go to first: a descriptor or -errno. */
+static int open_temp(struct sys *s, const char *path, mode_t mode, char temp[PATH_MAX + 32]) {
     size_t at = folder_len(path);
     if (strlen(path) >= PATH_MAX)
         return -ENAMETOOLONG;
-    snprintf(temp, sizeof temp, "%.*s.%s.%d.tmp", (int)at, path, path + at, (int)s->pid);
+    snprintf(temp, PATH_MAX + 32, "%.*s.%s.%d.tmp", (int)at, path, path + at, (int)s->pid);
     int fd = sys_open(s, temp, O_WRONLY | O_CREAT | O_EXCL | O_TRUNC, mode);
     if (fd == -EEXIST) { /* left by a process of our number that was killed */
         sys_unlink(s, temp);
         fd = sys_open(s, temp, O_WRONLY | O_CREAT | O_EXCL | O_TRUNC, mode);
     }
+    return fd;
+}
+
+static int replace(struct sys *s, const char *path, mode_t mode, const void *bytes, size_t n) {
+    char temp[PATH_MAX + 32];
+    int fd = open_temp(s, path, mode, temp);
     if (fd < 0)
         return fd;
     int err = put_and_close(s, fd, bytes, n, true);
@@ -88,26 +94,49 @@ static int replace(struct sys *s, const char *path, mode_t mode, const void *byt
     return sync_folder(s, path);
 }
 
-int file_write(struct sys *s, const char *path, const void *bytes, size_t n) {
-    char real[PATH_MAX];
-    mode_t mode = S_IFREG | 0666;
-    if (strlen(path) >= sizeof real)
+/* What writing to `path` means: `real` and its mode, a regular file's where there is none yet. Links to
+ * what is no regular file are left to the kernel: those in /proc name pipes that have no path. */
+static int resolve(struct sys *s, const char *path, char real[PATH_MAX], mode_t *mode) {
+    *mode = S_IFREG | 0666;
+    if (path[0] == '\0')
+        return -ENOENT;
+    if (strlen(path) >= PATH_MAX)
         return -ENAMETOOLONG;
     strcpy(real, path);
+    int err = sys_mode(s, path, true, mode);
+    if (err < 0 && err != -ENOENT)
+        return err;
+    if (!S_ISREG(*mode))
+        return S_ISDIR(*mode) ? -EISDIR : 0;
     int step = 0;
     for (int i = 0; i < LINKS_MAX && (step = follow_link(s, real)) == 1; i++)
         ;
-    if (step != 0)
-        return step < 0 ? step : -ELOOP;
-    int err = sys_mode(s, real, true, &mode);
-    if (err < 0 && err != -ENOENT)
+    return step > 0 ? -ELOOP : step;
+}
+
+int file_write(struct sys *s, const char *path, const void *bytes, size_t n) {
+    char real[PATH_MAX];
+    mode_t mode;
+    int err = resolve(s, path, real, &mode);
+    if (err < 0)
         return err;
-    if (S_ISDIR(mode))
-        return -EISDIR;
     if (S_ISREG(mode))
         return replace(s, real, mode & 0777, bytes, n);
     int fd = sys_open(s, real, O_WRONLY, 0);
     return fd < 0 ? fd : put_and_close(s, fd, bytes, n, false);
+}
+
+int file_probe(struct sys *s, const char *path) {
+    char real[PATH_MAX], temp[PATH_MAX + 32];
+    mode_t mode;
+    int err = resolve(s, path, real, &mode);
+    if (err < 0 || !S_ISREG(mode))
+        return err;
+    int fd = open_temp(s, real, mode & 0777, temp);
+    if (fd < 0)
+        return fd;
+    sys_close(s, fd);
+    return sys_unlink(s, temp);
 }
 
 bool file_is_terminal(struct sys *s, int fd) {

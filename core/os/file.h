@@ -10,6 +10,10 @@
  * 0 or -errno, the old contents untouched then. */
 int file_write(struct sys *s, const char *path, const void *bytes, size_t n);
 
+/* Whether file_write could, as far as can be told without writing: 0 or -errno. What is no regular file
+ * is not opened: that would wait for a FIFO's reader. */
+int file_probe(struct sys *s, const char *path);
+
 /* Writes all of it to a descriptor. 0 or -errno. */
 int file_put(struct sys *s, int fd, const void *bytes, size_t n);
 

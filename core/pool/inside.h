@@ -16,6 +16,7 @@
  * ordered so that a worker killed between any two of them leaves a state that is true. */
 struct slot {
     _Atomic int64_t started_ns, ready_ns;
+    _Atomic int64_t init_ns;  /* when its initializer began */
     _Atomic uint32_t epoch;   /* the map that all below belongs to */
     _Atomic uint64_t current; /* the task it is running, plus 1; 0: none */
     _Atomic int64_t since_ns; /* when that one began; kept only if there is a time limit */
@@ -54,7 +55,7 @@ struct worker {
     int64_t
         stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
     uint64_t seen_tasks;
-    uint64_t ended_tasks; /* of those it ran, how many have come to their end here */
+    uint64_t ended_tasks;        /* of those it ran, how many have come to their end here */
     int at_pidfd, at_in, at_out; /* where in pool.polls; -1: not there */
     int64_t rss_bytes, unique_bytes;
 };
@@ -84,8 +85,10 @@ struct pool {
     struct worker_report *reports; /* for pool_reports */
     struct pool_counters count;
     bool closed;
-    bool broken;   /* a map ended early: chunks of it are still under way */
-    char *failure; /* what a worker's initializer said last */
+    bool finishing; /* the workers were told to */
+    bool broken;        /* a map ended early: chunks of it are still under way */
+    char last_end[128]; /* how the last worker ended that never ran a task */
+    char *failure;      /* what a worker's initializer said last */
     char why[256];
     struct pollfd *polls;
     size_t cap_polls;

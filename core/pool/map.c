@@ -233,6 +233,9 @@ static bool has_tasks(struct pool *p, struct worker *w) {
 /* When w's task has had its time: the running one since it began; one that it does not even begin
  * (stopped, say) since it was seen to have one. */
 static int64_t limit_of(struct pool *p, struct worker *w, int64_t now) {
+    int64_t init_ns = atomic_load(&w->slot->init_ns);
+    if (!w->ready) /* its initializer has the time of one task; until then it waits for data */
+        return (init_ns != 0 ? init_ns : now) + p->config.timeout_ns; /* 0: look again then */
     uint64_t tasks = atomic_load(&w->slot->tasks);
     bool running = atomic_load(&w->slot->current) != 0;
     bool has = !running && has_tasks(p, w);

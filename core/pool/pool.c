@@ -110,10 +110,36 @@ static int remember(struct pool *p, struct worker *w, const struct proc_end *end
     return 0;
 }
 
+/* "worker 3 was ended by signal 11" */
+static void say_end(const struct worker *w, const struct proc_end *end, char *text, size_t size) {
+    if (end == NULL)
+        snprintf(text, size, "how worker %u ended is not known: something else reaped it", w->id);
+    else if (end->signal > 0 && w->doomed)
+        snprintf(text, size, "worker %u took longer than the time limit", w->id);
+    else if (end->signal > 0)
+        snprintf(text, size, "worker %u was ended by signal %d", w->id, end->signal);
+    else
+        snprintf(text, size, "worker %u ended with exit status %d", w->id, end->exit_code);
+}
+
 static int give_up(struct pool *p) {
-    pool_say(p, "%d workers in a row ended before their first task%s%.180s", EARLY_DEATHS_MAX,
-             p->failure ? "; the last one said: " : "", p->failure ? p->failure : "");
+    pool_say(p, "%d workers in a row ended before their first task; %s%.180s", EARLY_DEATHS_MAX,
+             p->failure ? "the last one said: " : "", p->failure ? p->failure : p->last_end);
     return -ECHILD;
+}
+
+/* A worker that was told to finish and ended in another way has not finished. */
+static int note_bad_end(struct pool *p, const struct worker *w, const struct proc_end *end) {
+    char text[128];
+    bool fine = end == NULL || (end->signal == 0 && end->exit_code == 0);
+    if (!p->finishing || w->stopped || fine || p->failure != NULL)
+        return 0;
+    say_end(w, end, text, sizeof text);
+    p->failure = sys_malloc(p->sys, sizeof text + 16);
+    if (p->failure == NULL)
+        return -ENOMEM;
+    snprintf(p->failure, sizeof text + 16, "finish: %s", text);
+    return 0;
 }
 
 int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
@@ -125,11 +151,14 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
         err = map_worker_ended(p, w, end, &had_task);
     if (err == 0)
         err = remember(p, w, end);
+    if (err == 0)
+        err = note_bad_end(p, w, end);
     w->proc.pid = -1;
     stream_close(&w->stream);
     if (err < 0 || w->leaving)
         return err;
     p->early_deaths = fresh && !had_task ? p->early_deaths + 1 : 0;
+    say_end(w, end, p->last_end, sizeof p->last_end);
     if (p->early_deaths >= EARLY_DEATHS_MAX)
         return give_up(p);
     p->count.replaced++;
@@ -281,6 +310,9 @@ int pool_close(struct pool *p) {
     p->io = NULL; /* of a map that a callback left by a jump: it points nowhere now */
     int err = abandon_delivery(p);
     if (err == 0)
+        err = pool_step(p, clock_now_ns()); /* those that ended idle, before they were told to finish */
+    p->finishing = true;
+    if (err == 0)
         err = tell_to_stop(p);
     int64_t limit = p->config.timeout_ns > 0 ? p->config.timeout_ns : FINISH_NS;
     int64_t deadline = clock_now_ns() + limit;
@@ -294,6 +326,7 @@ int pool_close(struct pool *p) {
         }
     }
     buf_free(&p->fixed); /* nobody will get it any more: thaws what it refers to */
+    p->config.deliver->close(p);
     if (err == 0 && p->failure != NULL)
         pool_say(p, "%.250s", p->failure);
     return err < 0 ? err : p->failure != NULL;

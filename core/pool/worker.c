@@ -138,6 +138,7 @@ static void become_ready(struct worker_self *self) {
         sys_exit(got == -EPIPE ? 0 : 126);
     atomic_store(&self->slot->bytes_in, r.len);
     atomic_store(&self->slot->messages_in, r.body != NULL ? 1 : 0);
+    atomic_store(&self->slot->init_ns, clock_now_ns());
     if (c->job.init != NULL &&
         c->job.init(c->job.ctx, self->id, r.body, r.len, r.owner, &self->out) != 0)
         leave_failed(self);

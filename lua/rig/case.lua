@@ -3,10 +3,12 @@
 --- Neighbours: iterate.lua (one iteration), hooks.lua (calls into the scenario), pools (the pools), memory.lua.
 
 local core = require "rig.core"
+local equal = require "rig.equal"
 local hooks = require "rig.hooks"
 local iterate = require "rig.iterate"
 local memory = require "rig.memory"
 local metric = require "rig.metric"
+local names = require "rig.names"
 local pools = require "rig.pools"
 local values = require "rig.values"
 local worker = require "rig.worker"
@@ -38,7 +40,10 @@ end
 
 local function check_declared(run)
     if run.opts.force or run.hooks.memory == nil then return end
-    local problem = memory.declared(run.case, hooks.number(run, "memory", run.p))
+    local bytes = hooks.call(run, "memory", run.p)
+    local unusable = memory.unusable(bytes)
+    if unusable then hooks.broken(run, "memory: " .. unusable) end
+    local problem = memory.declared(run.case, bytes)
     if problem then too_big(run, problem) end
 end
 
@@ -52,15 +57,16 @@ end
 -- delivery=shm: the data is written once where every worker sees it; timed apart, like making it.
 local function place_fixed(run)
     local axes = run.case.axes
-    if run.fixed == nil or axes.delivery ~= "shm" then return end
+    if axes.delivery ~= "shm" then return end
+    local nothing = run.fixed == nil -- placed all the same: workers look for what was placed
     local started = now()
-    local fine, placed, message = xpcall(core.place, hooks.handler, run.fixed)
+    local fine, placed, message, code = xpcall(core.place, hooks.handler, run.fixed)
     if not fine then hooks.refuse(run, "fixed", placed) end -- something in it cannot cross
     if not placed then
-        if memory.is_shortage(message) then too_big(run, message) end
+        if code == "ENOMEM" then too_big(run, message) end
         halt("error", "delivery=shm: " .. message)
     end
-    run.record.phases.place_s = now() - started
+    if not nothing then run.record.phases.place_s = now() - started end
     run.fixed = placed
 end
 
@@ -78,7 +84,7 @@ end
 -- A pool that cannot start or deliver is a fault, unless somebody asked us to stop.
 local function pool_failed(run, what, message, code)
     if code == "ECANCELED" or core.interrupted() then halt("interrupted", "interrupted during " .. what) end
-    if memory.is_shortage(message) or code == "ENOMEM" then too_big(run, what .. ": " .. message) end
+    if code == "ENOMEM" then too_big(run, what .. ": " .. message) end
     run.record.errors[#run.record.errors + 1] = { outcome = "cancelled", message = message }
     halt("faulted", message)
 end
@@ -168,18 +174,33 @@ local function seconds_per_iteration(record, barrier)
     return (total + sum(phases.map_s) + sum(phases.reduce_s)) / n
 end
 
+-- What `work` said, or nothing where it says nothing of use.
+local function work_of(run)
+    local work = hooks.call(run, "work", run.p)
+    if type(work) ~= "table" then
+        hooks.broken(run, ("work: returned %s; return { bytes = …, items = … }"):format(equal.show(work)))
+    end
+    for key, value in next, work do
+        if key ~= "bytes" and key ~= "items" then
+            local hint = type(key) == "string" and names.suggest(key, { "bytes", "items" }) or "use bytes and items"
+            hooks.broken(run, ("work: returned the unknown key %s; %s"):format(equal.show(key), hint))
+        elseif type(value) ~= "number" or not (value >= 0 and value < math.huge) then
+            hooks.broken(run, ("work: %s is %s; give a finite number of at least 0"):format(key, equal.show(value)))
+        end
+    end
+    return work
+end
+
 local function rates(run)
     local times = run.record.phases.map_s
     if not run.hooks.work or #times == 0 then return end
-    local work = hooks.call(run, "work", run.p)
-    if type(work) ~= "table" then hooks.broken(run, "work: returned no table; return { bytes = …, items = … }") end
+    local work = work_of(run)
+    local bytes, items = rawget(work, "bytes"), rawget(work, "items")
     local sorted = table.move(times, 1, #times, 1, {})
     table.sort(sorted)
     local middle = (sorted[(#sorted + 1) // 2] + sorted[#sorted // 2 + 1]) / 2
     if middle <= 0 then return end
-    run.record.rates = {
-        bytes_per_s = work.bytes and work.bytes / middle, items_per_s = work.items and work.items / middle,
-    }
+    run.record.rates = { bytes_per_s = bytes and bytes / middle, items_per_s = items and items / middle }
 end
 
 local function measure_pool(run)

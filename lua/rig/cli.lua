@@ -16,12 +16,58 @@ local STDOUT, STDERR = 1, 2
 
 local MOST_PROBLEMS = 5
 
+-- A message longer than this is somebody's data, not something to read.
+local LONGEST_PROBLEM = 4000
+local LONGEST_PATH = 400
+
+-- ---- printing ------------------------------------------------------------------------------------------------------
+
+-- Why what was asked for could not be printed, once that has happened.
+local unprinted
+
+-- A reader that has seen enough (`| head`) is no failure, and neither is being told to stop.
 local function say(fd, text)
-    core.write(fd, text)
+    local ok, why, code = core.write(fd, text)
+    if not ok and fd ~= STDERR and code ~= "EPIPE" and code ~= "ECANCELED" then unprinted = unprinted or why end
+end
+
+local function escaped(text)
+    return (text:gsub(".", function(c) return ("\\x%02x"):format(c:byte()) end))
+end
+
+-- As messages may quote anything: what a terminal would act on is shown, not done, and each message looks like one.
+local function printable(text)
+    local valid = utf8.len(text)
+    local length = valid or #text
+    if length > LONGEST_PROBLEM then
+        local cut = text:sub(1, (valid and utf8.offset(text, LONGEST_PROBLEM + 1) or LONGEST_PROBLEM + 1) - 1)
+        text = ("%s… (%d more characters)"):format(valid and cut or cut:gsub("[\128-\255]", escaped),
+            length - LONGEST_PROBLEM)
+    elseif not valid then
+        text = text:gsub("[\128-\255]", escaped)
+    end
+    text = text:gsub("\xC2[\128-\159]", escaped):gsub("[^\n\t\32-\126\128-\255]", escaped)
+    return (text:gsub("\n([^%s])", "\n    %1"))
 end
 
 local function complain(text)
-    say(STDERR, "rig: " .. tostring(text) .. "\n")
+    say(STDERR, "rig: " .. printable(tostring(text)) .. "\n")
+end
+
+-- Why a run or a command did not come about: a signal is the reason for whatever else it led to.
+local function refuse(problem)
+    local signo = core.interrupted()
+    complain(signo and ("interrupted by signal %d"):format(signo) or problem)
+    return signo and 128 + signo or EXIT.error
+end
+
+-- Where a document goes that is asked for on stdout: what scripts print must not get into it.
+local document_fd
+
+local function keep_stdout()
+    local problem
+    if not document_fd then document_fd, problem = core.redirect_stdout() end
+    return document_fd, problem
 end
 
 local function wants_color(opts, fd)
@@ -58,32 +104,52 @@ local function plan_of(opts)
     })
 end
 
--- Checked before the run, because an hour's results that cannot be written are worse than an error now.
-local function check_output(path)
-    if not path or path == "-" then return true end
-    if path:sub(-1) == "/" then return nil, ("%s: is a folder; name a file in it"):format(path) end
-    local folder = path:match("^(.*/)[^/]*$") or "./"
-    local there, why, code = io.open(folder, "r")
-    if not there then return nil, ("%s: %s"):format(path, code == 2 and "its folder does not exist" or why) end
-    there:close()
-    local itself <close> = io.open(path, "r")
-    if itself and not itself:read(0) and itself:seek "end" ~= 0 then
-        return nil, ("%s: is a folder; name a file in it"):format(path)
+local ITS_STDOUT = { ["-"] = true, ["/dev/stdout"] = true, ["/dev/fd/1"] = true, ["/proc/self/fd/1"] = true }
+
+local function reason_of(message)
+    return (message:match "[^:]*$":gsub("^ ", ""))
+end
+
+local function cannot_write(path)
+    if path == "" then return "--json: the file's name is empty" end
+    local itself = core.real_path(path .. "/.")
+    if itself or path:sub(-1) == "/" then return ("%s: is a folder; name a file in it"):format(path) end
+    local ok, why, code = core.probe_file(path)
+    if ok then return nil end
+    if code == "ENOENT" and not core.real_path(path:match "^(.*/)[^/]*$" or ".") then
+        return path .. ": its folder does not exist"
     end
-    local probe = folder .. (".rig-%d.tmp"):format(core.getpid())
-    local file, denied = io.open(probe, "w")
-    if not file then return nil, ("%s: cannot be written: %s"):format(path, (denied:gsub("^.*: ", ""))) end
-    file:close()
-    os.remove(probe)
-    return true
+    local shown = #path > LONGEST_PATH and path:sub(1, LONGEST_PATH) .. "…" or path
+    return ("%s: cannot be written: %s"):format(shown, reason_of(why))
+end
+
+-- Checked before the run, because an hour's results that cannot be written are worse than an error now. Never opens
+-- what is there: a FIFO would wait for its other end.
+local function prepare_output(opts)
+    local path = opts.json
+    if not path then return 0 end
+    local problem
+    if path == "-" then
+        local fd, why = keep_stdout()
+        problem = not fd and "stdout: cannot be written: " .. reason_of(why)
+    else
+        local itself = core.real_path(path)
+        if itself and itself == core.real_path(opts.scenario) then
+            complain(("--json: %s is the scenario itself; name another file"):format(path))
+            return EXIT.error
+        end
+        problem = cannot_write(path)
+    end
+    if not problem then return 0 end
+    complain(problem)
+    return EXIT.unreadable
 end
 
 local function write_json(opts, doc)
     if not opts.json then return 0 end
     local text, problem = require("rig.report.json").render(doc)
     if text and opts.json == "-" then
-        local ok, why = core.write(STDOUT, text)
-        if not ok then problem = "stdout: " .. tostring(why) end
+        say(document_fd, text)
     elseif text then
         local ok, why = core.write_file(opts.json, text)
         if not ok then problem = why end
@@ -136,16 +202,11 @@ local function command_words(argv)
 end
 
 local function run(opts, argv)
+    if ITS_STDOUT[opts.json] then opts.json = "-" end
+    local unwritable = prepare_output(opts)
+    if unwritable ~= 0 then return unwritable end
     local plan, problem = plan_of(opts)
-    if not plan then
-        complain(problem)
-        return EXIT.error
-    end
-    local ok, unwritable = check_output(opts.json)
-    if not ok then
-        complain(unwritable)
-        return EXIT.unreadable
-    end
+    if not plan then return refuse(problem) end
     local view = new_view(opts, plan)
     local doc
     doc, problem = require("rig.runner").run(plan, {
@@ -156,10 +217,7 @@ local function run(opts, argv)
         on_iteration = function(case, done, total) view.progress:update(case, done, total) end,
     })
     view.progress:erase()
-    if not doc then
-        complain(problem)
-        return EXIT.error
-    end
+    if not doc then return refuse(problem) end
     if view.printer then say(view.fd, view.printer:finish(doc)) end
     tell_problems(doc)
     return status.worst(doc.exit, write_json(opts, doc))
@@ -171,10 +229,7 @@ local function help(opts)
     local commands = require "rig.commands"
     if (opts.command == "run" or opts.command == "check") and opts.scenario then
         local s, problem = require("rig.scenario").load(opts.scenario)
-        if not s then
-            complain(problem)
-            return EXIT.error
-        end
+        if not s then return refuse(problem) end
         say(STDOUT, commands.scenario_help(s))
         return 0
     end
@@ -190,10 +245,17 @@ end
 
 -- The other commands print a text and have a status, or a problem.
 local function other(opts)
+    local fd, unwritable = STDOUT, nil
+    if opts.json then fd, unwritable = keep_stdout() end
+    if unwritable then
+        complain("stdout: cannot be written: " .. reason_of(unwritable))
+        return EXIT.unreadable
+    end
     local text, exit, problem = require("rig.commands")[opts.command](opts, {
         plan_of = plan_of, look = look_of(opts, STDOUT),
     })
-    if text then say(STDOUT, text) end
+    if core.interrupted() then return refuse() end
+    if text then say(fd, text) end
     if problem then complain(problem) end
     return exit
 end
@@ -214,16 +276,27 @@ local function act(argv)
     return other(opts)
 end
 
+local function ended_by_error(failure)
+    if core.interrupted() then return refuse() end
+    -- Lua's own text, raised without a traceback; what was needed is free again, or this could not be said
+    if tostring(failure):match "^[^\n]*":find "not enough memory$" then
+        complain "not enough memory"
+        return EXIT.unreadable
+    end
+    complain(("internal error, please report it: %s"):format(failure))
+    return EXIT_INTERNAL
+end
+
 ---Does what the words say. Never raises.
 ---@param argv string[] the words; argv[0] is the program's name
 ---@return integer exit what to exit with
 function M.main(argv)
+    unprinted = nil
     local fine, exit = xpcall(act, debug.traceback, argv)
-    if fine then return exit end
-    local signo = core.interrupted()
-    if signo then return 128 + signo end
-    complain(("internal error, please report it: %s"):format(exit))
-    return EXIT_INTERNAL
+    if not fine then exit = ended_by_error(exit) end
+    if not unprinted then return exit end
+    complain("stdout: cannot be written: " .. reason_of(unprinted))
+    return exit == EXIT_INTERNAL and exit or status.worst(exit, EXIT.unreadable)
 end
 
 return M

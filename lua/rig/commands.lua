@@ -197,6 +197,13 @@ end
 ---@return integer exit
 ---@return string? problem
 function M.list(opts)
+    for _, folder in ipairs(opts.folders or {}) do
+        local there, why, code = core.real_path(folder)
+        if not there then
+            why = code == "ENOENT" and "no such folder" or why:match "[^:]*$":gsub("^ ", "")
+            return nil, EXIT.error, ("'%s': %s"):format(folder, why)
+        end
+    end
     local folders = #(opts.folders or {}) > 0 and opts.folders or scenario_folders()
     local scenarios, pools = scenarios_in(folders), pools_at_hand()
     if opts.json then

@@ -1,15 +1,37 @@
 --- Whether a result is what was expected, where it differs, and how it looks in one line.
---- Pure but for arrays, which it recognises by their metamethods. Neighbour: iterate.lua.
+--- Values are a scenario's own: their metatables may raise, so tables are read past them.
+--- Neighbours: iterate.lua and case.lua. Arrays come from rig.core.
+
+local core = require "rig.core"
 
 local M = {}
 
 local MOST_SHOWN = 8
 local DEEPEST = 100
+local LONGEST_SHOWN = 60
+-- What results keep of a text: enough to recognise it by, whatever a scenario hands over.
+local LONGEST_KEPT = 1000
 
--- Arrays of rig and tables are compared alike: by length and element.
-local function is_list_like(value)
-    if type(value) == "table" then return true end
-    return type(value) == "userdata" and getmetatable(value) and getmetatable(value).__len ~= nil
+local is_array = core.is_array
+
+---The text of any value; a __tostring that raises, or gives no text, says nothing.
+---@param value any
+---@return string
+function M.text(value)
+    local fine, text = pcall(tostring, value)
+    return fine and text or "a " .. type(value)
+end
+
+---A text of bounded length, with its real length where something was cut off.
+---@param text string
+---@param most? integer bytes
+---@return string
+function M.cut(text, most)
+    most = most or LONGEST_KEPT
+    if #text <= most then return text end
+    -- not within a character
+    while most > 0 and (text:byte(most + 1) & 0xC0) == 0x80 do most = most - 1 end
+    return ("%s… (%d bytes)"):format(text:sub(1, most), #text)
 end
 
 local differs
@@ -22,25 +44,42 @@ local function differs_as_array(a, b, path, depth)
     end
 end
 
+local function key_text(key)
+    return M.cut(M.text(key), LONGEST_SHOWN)
+end
+
 local function differs_as_table(a, b, path, depth)
-    for key, value in pairs(a) do
-        local step = math.type(key) == "integer" and ("[%d]"):format(key) or ("." .. tostring(key))
-        local found = differs(value, b[key], path .. step, depth + 1)
+    for key, value in next, a do
+        local step = math.type(key) == "integer" and ("[%d]"):format(key) or ("." .. key_text(key))
+        local found = differs(value, rawget(b, key), path .. step, depth + 1)
         if found then return found end
     end
-    for key in pairs(b) do
-        if a[key] == nil then return ("%s has '%s', which was not expected"):format(path, tostring(key)) end
+    for key in next, b do
+        if rawget(a, key) == nil then
+            return ("%s has '%s', which was not expected"):format(path, key_text(key))
+        end
     end
+end
+
+local function equals(a, b)
+    return a == b
+end
+
+-- Equal as Lua or the values' own __eq say; one that raises says nothing.
+local function is_same(a, b)
+    if rawequal(a, b) then return true end
+    local fine, same = pcall(equals, a, b)
+    return fine and same
 end
 
 -- a is what was expected. NaN is expected where NaN is given: a check that can never hold helps nobody.
 function differs(a, b, path, depth)
-    if a == b or (a ~= a and b ~= b) then return nil end
+    if is_same(a, b) then return nil end
+    local kind = type(a)
+    if kind == "number" and a ~= a and type(b) == "number" and b ~= b then return nil end
     if depth > DEEPEST then return path .. " is nested too deep to be compared" end
-    if is_list_like(a) and is_list_like(b) then
-        local compare = (type(a) == "table" and type(b) == "table") and differs_as_table or differs_as_array
-        return compare(a, b, path, depth)
-    end
+    if kind == "table" and type(b) == "table" then return differs_as_table(a, b, path, depth) end
+    if is_array(a) and is_array(b) then return differs_as_array(a, b, path, depth) end
     return ("%s is %s, expected %s"):format(path, M.show(b), M.show(a))
 end
 
@@ -60,19 +99,19 @@ function M.difference(expected, value)
 end
 
 local function show_list(value, depth)
-    local shown, n = {}, #value
-    for i = 1, math.min(n, MOST_SHOWN) do shown[i] = M.show(value[i], depth + 1) end
+    local shown, n = {}, rawlen(value)
+    for i = 1, math.min(n, MOST_SHOWN) do shown[i] = M.show(rawget(value, i), depth + 1) end
     if n > MOST_SHOWN then shown[#shown + 1] = ("… (%d in all)"):format(n) end
     return "{" .. table.concat(shown, ", ") .. "}"
 end
 
 local function show_fields(value, depth)
     local keys = {}
-    for key in pairs(value) do keys[#keys + 1] = key end
-    table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+    for key in next, value do keys[#keys + 1] = { key = key, text = key_text(key) } end
+    table.sort(keys, function(a, b) return a.text < b.text end)
     local shown = {}
     for i = 1, math.min(#keys, MOST_SHOWN) do
-        shown[i] = ("%s = %s"):format(tostring(keys[i]), M.show(value[keys[i]], depth + 1))
+        shown[i] = ("%s = %s"):format(keys[i].text, M.show(rawget(value, keys[i].key), depth + 1))
     end
     if #keys > MOST_SHOWN then shown[#shown + 1] = ("… (%d in all)"):format(#keys) end
     return "{" .. table.concat(shown, ", ") .. "}"
@@ -85,21 +124,23 @@ end
 function M.show(value, depth)
     depth = depth or 0
     if type(value) == "string" then
-        return #value > 60 and ("%q… (%d bytes)"):format(value:sub(1, 60), #value) or ("%q"):format(value)
+        if #value <= LONGEST_SHOWN then return ("%q"):format(value) end
+        return ("%q… (%d bytes)"):format(value:sub(1, LONGEST_SHOWN), #value)
     end
-    if not is_list_like(value) then return tostring(value) end
+    if type(value) ~= "table" then return M.cut(M.text(value), LONGEST_SHOWN) end
     if depth > 2 then return "{…}" end
-    if #value > 0 or type(value) == "userdata" then return show_list(value, depth) end
+    if rawlen(value) > 0 then return show_list(value, depth) end
     return show_fields(value, depth)
 end
 
----A result as results keep it: numbers, strings and booleans as they are, anything else as text.
+---A result as results keep it: numbers, short strings and booleans as they are, anything else as text.
 ---@param value any
 ---@return number|string|boolean|nil
 function M.plain(value)
     local kind = type(value)
-    if kind == "number" or kind == "string" or kind == "boolean" or kind == "nil" then return value end
-    return M.show(value)
+    if kind == "string" then return M.cut(value) end
+    if kind == "number" or kind == "boolean" or kind == "nil" then return value end
+    return M.cut(M.show(value))
 end
 
 return M

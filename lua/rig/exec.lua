@@ -5,6 +5,7 @@
 local core = require "rig.core"
 local mistake = require "rig.mistake"
 local names = require "rig.names"
+local trace = require "rig.trace"
 
 local M = {}
 
@@ -64,7 +65,11 @@ end
 ---@return rig.Executed? partial what there was when the time ran out
 function M.run(command)
     check(command)
-    local result, message, code, partial = core.exec(command)
+    local fine, result, message, code, partial = pcall(core.exec, command)
+    if not fine then
+        if type(result) ~= "string" then error(result, 0) end
+        mistake.raise("rig." .. (trace.strip(result):gsub("^rig%.", "")))
+    end
     if not result or not command.parse or result.status ~= 0 then return result, message, code, partial end
     local value, problem = parsers[command.parse](result.stdout)
     if problem then

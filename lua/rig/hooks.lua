@@ -48,7 +48,7 @@ end
 function M.refuse(run, name, message)
     if core.interrupted() then M.halt("interrupted", ("interrupted in %s"):format(name)) end
     local first, rest = trace.first_line(message), message:match("\n.*$") or ""
-    if memory.is_shortage(message) and not run.case.asked then M.halt("skipped", first) end
+    if memory.is_shortage(name, message) and not run.case.asked then M.halt("skipped", first) end
     M.halt("error", ("%s (in %s, case %s)%s"):format(first, name, run.case.label, rest), true)
 end
 
@@ -74,20 +74,6 @@ end
 ---@return ...
 function M.result(run, name, ok, ...)
     return check(run, name, ok, ...)
-end
-
----Calls a hook that returns a number, or takes the number that stands in its place.
----@param run table
----@param name string
----@param ... any
----@return number
-function M.number(run, name, ...)
-    local value = run.hooks[name]
-    if type(value) == "function" then value = M.call(run, name, ...) end
-    if type(value) ~= "number" then
-        M.broken(run, ("%s: returned a %s; return a number"):format(name, type(value)))
-    end
-    return value
 end
 
 return M

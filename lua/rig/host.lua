@@ -7,6 +7,7 @@ local names = require "rig.names"
 local plan = require "rig.plan"
 local runner = require "rig.runner"
 local scenario = require "rig.scenario"
+local values = require "rig.values"
 
 local M = {}
 
@@ -29,12 +30,34 @@ local KNOWN = {
 ---@field on_case? fun(case: table, doc: table)
 ---@field source? string              the scenario's text; the first argument then names it in messages
 
+-- Straight from M.run, so that the error stands where it was called.
+local function check_types(what, opts)
+    local is_scenario = type(what) == "table" and type(rawget(what, "hooks")) == "table"
+        and type(rawget(what, "params")) == "table"
+    if type(what) ~= "string" and not is_scenario then
+        mistake.raise(("rig.run: %s is neither a scenario's file nor what rig.scenario returned"):format(
+            values.show(what)), 1)
+    elseif type(opts) ~= "table" then
+        mistake.raise(("rig.run: the options are %s; give a table"):format(values.show(opts)), 1)
+    end
+    for _, name in ipairs { "params", "overrides", "only" } do
+        local given = opts[name]
+        if given ~= nil and type(given) ~= "table" then
+            mistake.raise(("rig.run: %s is %s; give a table"):format(name, values.show(given)), 1)
+        end
+    end
+    local source = opts.source
+    if source ~= nil and type(source) ~= "string" then
+        mistake.raise(("rig.run: source is %s; give a text"):format(values.show(source)), 1)
+    end
+end
+
 local function check_options(opts)
     local known = {}
     for _, name in ipairs(KNOWN) do known[name] = true end
     for name in pairs(opts) do
         if not known[name] then
-            error(("rig.run: no option '%s'; %s"):format(tostring(name), names.suggest(name, KNOWN)), 3)
+            mistake.raise(("rig.run: no option '%s'; %s"):format(tostring(name), names.suggest(name, KNOWN)), 1)
         end
     end
 end
@@ -71,7 +94,8 @@ end
 ---@return table? results the document; results.exit is 0 when all passed
 ---@return any problem text by tostring
 function M.run(what, opts)
-    opts = opts or {}
+    if opts == nil then opts = {} end
+    check_types(what, opts)
     check_options(opts)
     local s, problem = what, nil
     if type(what) == "string" then s, problem = scenario.load(what, opts.source) end

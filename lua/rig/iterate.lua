@@ -5,6 +5,7 @@
 local core = require "rig.core"
 local equal = require "rig.equal"
 local hooks = require "rig.hooks"
+local items_of = require "rig.pools.items"
 local trace = require "rig.trace"
 local units = require "rig.units"
 
@@ -15,16 +16,22 @@ local handler = trace.handler
 
 -- Errors kept in the results of one case; all are counted.
 local MOST_ERRORS = 100
+local LONGEST_MESSAGE = 4000
+
+-- A list among the parameters is a view, and no pool could look into it.
+local function plain_list(view)
+    local list = {}
+    for i = 1, #view do list[i] = view[i] end
+    return list
+end
 
 local function make_items(run)
     local items = run.hooks.items
     if type(items) == "function" then items = hooks.call(run, "items", run.p) end
-    local kind = type(items)
-    local usable = kind == "table" or kind == "function" or math.type(items) == "integer" and items >= 0
-    if not usable then
-        local what = ("items: %s is a %s"):format(equal.show(items), kind)
-        hooks.broken(run, what .. "; give a list, a whole number or an iterator")
-    end
+    if getmetatable(items) == "read-only" then items = plain_list(items) end
+    local problem = items_of.problem(items)
+    if not problem and type(items) == "userdata" then problem = "an array; give a list, as with array:table()" end
+    if problem then hooks.broken(run, "items: " .. problem) end
     return items
 end
 
@@ -37,7 +44,7 @@ local function judge(run, result)
     if verdict.n == 0 then
         hooks.broken(run, "expect: returned nothing; return true or false")
     end
-    return not not verdict[1], verdict[2] and tostring(verdict[2])
+    return not not verdict[1], verdict[2] and equal.cut(equal.text(verdict[2]))
 end
 
 local function check(run, entry, result, number)
@@ -79,7 +86,7 @@ local function keep_failures(run, failures, number)
     for _, failure in ipairs(failures or {}) do
         if #errors >= MOST_ERRORS then break end
         failure.iteration = number
-        failure.message = failure.message or words_for(run, failure)
+        failure.message = equal.cut(failure.message or words_for(run, failure), LONGEST_MESSAGE)
         errors[#errors + 1] = failure
     end
 end
@@ -150,10 +157,12 @@ end
 -- What rig.exec gave is judged by how the command ended; its result is what it printed, parsed where it was asked to.
 local function exec_result(value, message)
     if value == nil and type(message) == "string" then return nil, message end -- nil, message: it could not be done
-    if type(value) ~= "table" or value.stdout == nil or value.wall_s == nil then return value end
+    -- what a body of its own returns may have any metatable
+    if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
+    if type(value.stdout) ~= "string" or value.wall_s == nil then return value end
     if value.status ~= 0 then
         local why = value.signal and ("signal %s"):format(value.signal) or ("exit status %s"):format(value.status)
-        local said = tostring(value.stderr or ""):match("([^\n]+)%s*$")
+        local said = equal.text(value.stderr or ""):match("([^\n]+)%s*$")
         return nil, "the command ended with " .. why .. (said and ": " .. said or "")
     end
     if value.value ~= nil then return value.value end

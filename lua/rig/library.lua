@@ -4,9 +4,11 @@
 
 local axes = require "rig.axes"
 local core = require "rig.core"
+local items_of = require "rig.pools.items"
 local mistake = require "rig.mistake"
 local names = require "rig.names"
 local pools = require "rig.pools"
+local trace = require "rig.trace"
 local worker = require "rig.worker"
 
 local M = {}
@@ -85,7 +87,15 @@ Pool.__index = Pool
 ---@return integer n how many there are, as a result may be nil
 function Pool:map(items)
     if not self.pool then mistake.raise "pool:map: the pool is closed" end
-    local results, report, code = self.pool:run(items)
+    local problem = items_of.problem(items)
+    if problem then mistake.raise("pool:map: " .. problem) end
+    local fine, results, report, code = pcall(self.pool.run, self.pool, items)
+    if not fine then
+        local text, ours = results, false
+        if type(text) == "string" then text, ours = trace.strip(text) end
+        if not ours then error(text, 0) end -- an iterator of the script's, which says where
+        mistake.raise("pool:map: " .. text)
+    end
     if not results then
         error(setmetatable({ failures = {}, results = {}, count = 1, message = report, code = code }, Failure), 0)
     end
@@ -155,8 +165,9 @@ function M.pool(spec)
     local p, seed = spec.p or {}, spec.seed or 1
     local serial = resolved.preset == "serial"
     local fixed = spec.fixed
-    if fixed ~= nil and resolved.delivery == "shm" then
-        local placed, message, code = core.place(fixed)
+    if resolved.delivery == "shm" then
+        local fine, placed, message, code = pcall(core.place, fixed)
+        if not fine then mistake.raise("rig.pool: " .. trace.strip(trace.text(placed))) end
         if not placed then return nil, message, code end
         fixed = placed
     end
@@ -166,7 +177,8 @@ function M.pool(spec)
         worker = (serial and worker.here or worker.factory)(seed, 0, p),
     }
     local count = options.workers
-    local pool, message, code = pools.start(resolved, options)
+    local fine, pool, message, code = pcall(pools.start, resolved, options)
+    if not fine then mistake.raise("rig.pool: " .. trace.strip(trace.text(pool))) end
     if not pool then return nil, message, code end
     return setmetatable({ pool = pool, what = ("%d workers (%s)"):format(count, resolved.preset) }, Pool)
 end

@@ -4,6 +4,7 @@
 --- Neighbours: case.lua asks, plan.lua does the arithmetic and words the reason.
 
 local core = require "rig.core"
+local equal = require "rig.equal"
 local plan = require "rig.plan"
 
 local M = {}
@@ -19,7 +20,7 @@ local RESERVE = 64 << 20
 function M.size_of(fixed)
     if core.is_array(fixed) then return fixed:bytes(), #fixed, fixed:type() end
     if type(fixed) == "string" then return #fixed, #fixed, "string" end
-    if type(fixed) == "table" then return nil, #fixed, "table" end
+    if type(fixed) == "table" then return nil, rawlen(fixed), "table" end
     return nil
 end
 
@@ -55,11 +56,39 @@ function M.copies(case, fixed_bytes)
     return reason
 end
 
----Whether an error says that memory is short, as `rig.array` and Lua itself do.
+-- The hooks in which data is made: what is raised elsewhere is never about the size of a case.
+local MAKES_DATA = { fixed = true, setup = true, memory = true }
+
+-- The whole of what `rig.array` raises where memory is short. A script's own words that sound alike are its own.
+local SHORTAGES = {
+    "^array %w+ x %d+ needs [%d.]+ GB and [%d.]+ GB are available; make it smaller, or allow it with %-%-force$",
+    "^not enough memory for an array %w+ x %d+$",
+}
+
+---Whether what a hook raised says that memory is short, as `rig.array` says it.
+---@param hook string
 ---@param message string
 ---@return boolean
-function M.is_shortage(message)
-    return message:find("not enough memory", 1, true) ~= nil or message:find("needs .- and .- are available") ~= nil
+function M.is_shortage(hook, message)
+    if not MAKES_DATA[hook] then return false end
+    local first = message:match("^[^\n]*")
+    local said = first:match("^.-:%d+: (.*)$")
+    for _, pattern in ipairs(SHORTAGES) do
+        if first:find(pattern) or said and said:find(pattern) then return true end
+    end
+    return false
+end
+
+---What is wrong with the number of bytes that a scenario's `memory` returned.
+---@param bytes any
+---@return string? problem
+function M.unusable(bytes)
+    if type(bytes) ~= "number" then
+        return ("returned %s (a %s); return a number of bytes"):format(equal.show(bytes), type(bytes))
+    elseif bytes >= 0 and bytes < 2.0 ^ 63 then
+        return nil
+    end
+    return ("returned %s; return a number of bytes from 0 to 2^63"):format(equal.show(bytes))
 end
 
 return M

@@ -41,9 +41,9 @@ local function duration(option, text)
     return seconds
 end
 
-local function whole(option, text)
+local function seed(option, text)
     local n = math.tointeger(tonumber(text) or "")
-    if not n then usage(option, ("%s is not a whole number"):format(text), "give one, such as 1") end
+    if not n or n < 0 then usage(option, ("'%s' is not a seed"):format(text), "give a whole number from 0 on") end
     return n
 end
 
@@ -70,17 +70,22 @@ local function new_parser(command, description)
     return parser
 end
 
+-- Of two values one would be passed over without a word.
+local function once(parser, names_of, help, default)
+    return parser:option(names_of, help, default):overwrite(false)
+end
+
 local function add_choice(parser)
     parser:option("--only", "only these values of a parameter; may be repeated"):count("*"):argname "NAME=VALUE,…"
-    parser:option("--timeout", "longest time for one task; the parameter timeout"):argname "D"
-    parser:option("--seed", "what random numbers start from"):argname "N"
-    parser:option("--runs", "fresh pools for every case; the parameter runs"):argname "N"
-    parser:option("--warmup", "iterations that do not count; the parameter warmup"):argname "N"
+    once(parser, "--timeout", "longest time for one task; the parameter timeout"):argname "D"
+    once(parser, "--seed", "what random numbers start from"):argname "N"
+    once(parser, "--runs", "fresh pools for every case; the parameter runs"):argname "N"
+    once(parser, "--warmup", "iterations that do not count; the parameter warmup"):argname "N"
     parser:flag("--smoke", "the smallest case, one iteration")
 end
 
 local function add_look(parser)
-    parser:option("--color --colour", "auto, always or never", "auto"):choices { "auto", "always", "never" }
+    once(parser, "--color --colour", "auto, always or never", "auto"):choices { "auto", "always", "never" }
 end
 
 local function run_parser()
@@ -88,9 +93,9 @@ local function run_parser()
     parser:argument("scenario", "a Lua file"):args "?"
     parser:argument("settings", "parameters: VALUE[,VALUE…], 1..8, 1e5..1e8:5"):args "*":argname "NAME=VALUE"
     add_choice(parser)
-    parser:option("--json --export-json", "write the results there; - is stdout"):argname "F"
-    parser:option("--budget", "longest time for the whole run"):argname "D"
-    parser:option("--label", "a text that is kept in the results"):argname "TEXT"
+    once(parser, "--json --export-json", "write the results there; - is stdout"):argname "F"
+    once(parser, "--budget", "longest time for the whole run"):argname "D"
+    once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
     parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
     parser:flag("--force", "run also what does not fit in memory")
     parser:flag("-q --quiet", "say nothing but what went wrong")
@@ -158,11 +163,31 @@ local function refuse_later(words)
     end
 end
 
+-- What begins with a dash is an option to argparse, and --seed would lack its value.
+local function refuse_negative_seed(words)
+    for i, word in ipairs(words) do
+        if word == "--" then return end
+        local value = words[i + 1]
+        if word == "--seed" and value and value:find "^%-%d" then seed("--seed", value) end
+    end
+end
+
 local function split(command, words)
     local fine, parsed = PARSERS[command]():pparse(words)
     if fine then return parsed end
     local problem = parsed:gsub("\nDid you mean ", "; did you mean "):gsub("\n", " "):gsub("^%u", string.lower)
     usage(nil, problem, not problem:find("did you mean", 1, true) and ("see rig %s --help"):format(command) or nil)
+end
+
+-- Options that set a parameter, beside that parameter set by its name.
+local function refuse_said_twice(set, parsed)
+    for _, one in ipairs(set) do
+        for _, name in ipairs { "seed", "timeout", "runs", "warmup" } do
+            if one.name == name and parsed[name] then
+                usage(name, ("given twice, as --%s and as %s="):format(name, name), "leave one of them out")
+            end
+        end
+    end
 end
 
 local function collect(command, parsed)
@@ -173,19 +198,21 @@ local function collect(command, parsed)
     }
     if opts.help then return opts end
     opts.settings, opts.only = settings(parsed.settings), settings(parsed.only)
+    refuse_said_twice(opts.settings, parsed)
     for _, name in ipairs { "runs", "warmup" } do
         if parsed[name] then table.insert(opts.settings, { name = name, text = parsed[name] }) end
     end
     opts.timeout = parsed.timeout and duration("--timeout", parsed.timeout)
     opts.budget_s = parsed.budget and duration("--budget", parsed.budget)
-    opts.seed = parsed.seed and whole("--seed", parsed.seed)
+    opts.seed = parsed.seed and seed("--seed", parsed.seed)
     return opts
 end
 
 local NEEDS = {
-    run = { "scenario", "a scenario, as in rig scenarios/hello.lua; rig list shows what is at hand" },
-    check = { "scenario", "a scenario, as in rig check scenarios/hello.lua" },
-    show = { "file", "results, as in rig show out.json" },
+    run = { "scenario", "a scenario, as in rig scenarios/hello.lua; rig list shows what is at hand",
+        "the scenario's name is empty" },
+    check = { "scenario", "a scenario, as in rig check scenarios/hello.lua", "the scenario's name is empty" },
+    show = { "file", "results, as in rig show out.json", "the name of the results is empty" },
 }
 
 -- `rig SCENARIO` is `rig run SCENARIO`: only a word that is a command is taken for one.
@@ -200,15 +227,33 @@ local function command_of(words)
     return "run", words
 end
 
+-- `rig chek x.lua`: were chek a scenario, x.lua would be none of what may follow it.
+local function refuse_mistyped(command, words)
+    local first, second = words[1], words[2]
+    if command ~= "run" or first == "run" or not second then return end
+    if second:find "^%-" or second:find("=", 1, true) then return end
+    local meant = M.command_like(first)
+    if meant then usage(nil, ("no command %s"):format(first), ("did you mean rig %s?"):format(meant)) end
+end
+
+local function refuse_nothing(command, opts)
+    local need = NEEDS[command]
+    if not need or opts.help then return end
+    local given = opts[need[1]]
+    if not given then usage(nil, "nothing to " .. command, "name " .. need[2]) end
+    if given == "" then usage(nil, need[3], "name " .. need[2]) end
+end
+
 local function parse(words)
     local first = words[1]
     if #words == 1 and (first == "--help" or first == "-h" or first == "help") then return { command = "help" } end
     if #words == 1 and (first == "--version" or first == "-V") then return { command = "version" } end
     local command, rest = command_of(words)
+    refuse_mistyped(command, words)
     refuse_later(rest)
+    refuse_negative_seed(rest)
     local opts = collect(command, split(command, rest))
-    local need = NEEDS[command]
-    if need and not opts.help and not opts[need[1]] then usage(nil, "nothing to " .. command, "name " .. need[2]) end
+    refuse_nothing(command, opts)
     return opts
 end
 

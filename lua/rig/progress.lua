@@ -4,6 +4,7 @@
 --- expect before anything has been measured.
 
 local core = require "rig.core"
+local human = require "rig.report.human"
 
 local M = {}
 
@@ -45,7 +46,7 @@ local function roughly(seconds)
 end
 
 local function describe(self, case, iteration, iterations)
-    local parts = { ("[%d/%d] %s"):format(self.done + 1, self.total, case.label) }
+    local parts = { ("[%d/%d] %s"):format(self.done + 1, self.total, human.clean(case.label)) }
     if iterations > 1 then parts[#parts + 1] = ("iteration %d of %d"):format(iteration + 1, iterations) end
     local left = seconds_left(self)
     if left and left >= 1 then parts[#parts + 1] = ("about %s left"):format(roughly(left)) end

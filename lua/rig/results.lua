@@ -102,12 +102,36 @@ function M.finish(doc, how, opts)
     return doc
 end
 
+-- Parameters that rig itself reads, and so relies on; a scenario's own may be of any type.
+local PARAM_TYPES = {
+    workers = "number", iterations = "number", size = "number", warmup = "number", runs = "number",
+    timeout = "number", seed = "number", pool = "string", preset = "string",
+}
+for name, kind in pairs(PARAM_TYPES) do PARAM_TYPES[name] = { kind = kind, called = "a " .. kind } end
+
+local function shown(value)
+    if type(value) == "string" then return ("%q"):format(#value > 40 and value:sub(1, 40) .. "..." or value) end
+    if type(value) == "table" then return json.is_list(value) and "a list" or "an object" end
+    return tostring(value)
+end
+
+local function check_params(params, path)
+    for name, wanted in pairs(PARAM_TYPES) do
+        local value = params[name]
+        if value ~= nil and value ~= json.null and type(value) ~= wanted.kind then
+            return ("%s.%s is %s, not %s"):format(path, name, shown(value), wanted.called)
+        end
+    end
+end
+
 -- What the shape alone cannot say.
 local function check_sense(doc)
     local seen = {}
     for i, case in ipairs(doc.cases) do
         if seen[case.index] then return ("cases[%d].index is %d, like another's"):format(i, case.index) end
         seen[case.index] = true
+        local problem = check_params(case.params, ("cases[%d].params"):format(i))
+        if problem then return problem end
         for _, name in ipairs(doc.varying) do
             if case.params[name] == nil and name ~= "runs" then
                 return ("cases[%d].params.%s is missing, which varies"):format(i, name)
@@ -128,18 +152,20 @@ function M.check(doc)
     return true
 end
 
+local PIECE = 1 << 20
+
+-- In pieces, and no further than the limit: what has no end has no size to ask for either.
 local function read_all(path)
-    local file, problem = io.open(path, "rb")
+    local file <close>, problem = io.open(path, "rb")
     if not file then return nil, problem end
-    local guard <close> = file
-    local size = file:seek("end")
-    if size and size > json.MAX_BYTES and size < math.maxinteger then
-        return nil, ("%s: %d bytes, more than the limit of %d"):format(path, size, json.MAX_BYTES)
+    local pieces, size = {}, 0
+    while size <= json.MAX_BYTES do
+        local piece, why = file:read(math.min(PIECE, json.MAX_BYTES + 1 - size))
+        if why then return nil, ("%s: %s"):format(path, why) end
+        if not piece then return table.concat(pieces) end
+        pieces[#pieces + 1], size = piece, size + #piece
     end
-    file:seek("set")
-    local text, why = guard:read("a")
-    if not text then return nil, ("%s: %s"):format(path, why or "cannot be read") end
-    return text
+    return nil, ("%s: more than the limit of %d bytes"):format(path, json.MAX_BYTES)
 end
 
 --- Reads a results document.

@@ -4,6 +4,7 @@
 
 local core = require "rig.core"
 local env = require "rig.env"
+local equal = require "rig.equal"
 local measure_case = require "rig.case"
 local results = require "rig.results"
 local status = require "rig.status"
@@ -96,22 +97,31 @@ local function run_cases(plan, opts, doc)
     return stopped
 end
 
+-- What is written is what was measured, whatever a scenario does to the document that it is shown.
+local function copy_of(value)
+    if type(value) ~= "table" then return value end
+    local copy = {}
+    for key, inner in pairs(value) do copy[key] = copy_of(inner) end
+    return setmetatable(copy, getmetatable(value)) -- lists stay marked as such
+end
+
 -- The scenario's verdict over the whole experiment: nil where there is none.
 local function verify(plan, doc)
     local judge = plan.scenario.hooks.verify
     if not judge then return nil end
-    local answer = table.pack(xpcall(judge, trace.handler, doc))
+    local answer = table.pack(xpcall(judge, trace.handler, copy_of(doc)))
     if not answer[1] then return { exit = status.EXIT.error, message = answer[2] .. " (in verify)" } end
     if answer.n < 2 then
         return { exit = status.EXIT.error, message = "verify: returned nothing; return true or false" }
     end
     if answer[2] then return { exit = 0 } end
-    return { exit = status.EXIT.failed, message = answer[3] and tostring(answer[3]) or "verify says that it is wrong" }
+    return { exit = status.EXIT.failed, message = answer[3] and equal.text(answer[3]) or "verify says that it is wrong" }
 end
 
 local function conclude(doc, verdict)
     if not verdict then return end
     doc.verify = { right = verdict.exit == 0, message = verdict.message }
+    if verdict.exit == 0 then return end
     doc.exit = status.worst(doc.exit, verdict.exit)
     doc.status = status.word(doc.exit)
 end
@@ -121,6 +131,15 @@ local function start_budget(opts)
     local ok, message = core.alarm(opts.budget_s)
     if not ok then return nil, message end
     return true
+end
+
+-- What the command line, or whoever called rig.run, set: a case is not the same without it.
+local function given_params(s)
+    local list = {}
+    for _, param in ipairs(s.params) do
+        if param.origin == "command line" then list[#list + 1] = param.name end
+    end
+    return list
 end
 
 local function exists(path)
@@ -147,7 +166,8 @@ function M.run(plan, opts)
     core.set_force(false)
     local signo = core.interrupted()
     if signo == SIGALRM and opts.budget_s then signo = nil end
-    results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo }, { exists = exists })
+    results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo },
+        { exists = exists, given = given_params(plan.scenario) })
     conclude(doc, verdict)
     return doc
 end

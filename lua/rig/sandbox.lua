@@ -127,6 +127,24 @@ local function guard_globals(env, state)
     })
 end
 
+-- Nil where there is no core (a scenario is only checked): nothing forks there.
+local function process_id()
+    local found, core = pcall(require, "rig.core")
+    return found and core.getpid() or nil
+end
+
+-- `os` as scripts see it. In the coordinator its exit would end the run and lose what was measured; in a forked process
+-- it ends that one, through whatever the core has put in the place of exit there.
+local function guard_os(state)
+    local real, coordinator, guarded = os, process_id(), {}
+    for name, v in pairs(real) do guarded[name] = v end
+    function guarded.exit(...)
+        if process_id() ~= coordinator then real.exit(...) end
+        complain(state, 1, { problem = "os.exit would end the run", remedy = "return from the hook instead" })
+    end
+    return guarded
+end
+
 local function is_ours(name)
     return name == "rig" or name:sub(1, 4) == "rig."
 end
@@ -218,6 +236,8 @@ function M.new(path)
         if not chunk then error(problem, 2) end
         return chunk()
     end
+    env.os = guard_os(state)
+    state.modules.os = env.os
     guard_globals(env, state)
     return state
 end

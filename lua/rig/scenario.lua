@@ -7,6 +7,7 @@ local mistake = require("rig.mistake")
 local names = require("rig.names")
 local params = require("rig.params")
 local sandbox = require("rig.sandbox")
+local trace = require("rig.trace")
 local values = require("rig.values")
 
 local M = {}
@@ -102,7 +103,7 @@ function M.load(path, text)
     end
     local context = declare.context(path, text)
     loading[#loading + 1] = context
-    local fine, result = pcall(chunk, path)
+    local fine, result = xpcall(chunk, trace.locate, path)
     loading[#loading] = nil
     box.loading = false
     if not fine then return nil, as_mistake(result, path, chunk) end

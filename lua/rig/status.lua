@@ -67,14 +67,17 @@ end
 ---@return integer exit
 function M.of(doc)
     local exit = 0
-    local interrupted = false
+    local interrupted, measured = false, false
     for _, case in ipairs(doc.cases or {}) do
+        measured = measured or case.status == "ok"
         interrupted = interrupted or case.status == "interrupted"
         exit = M.worst(exit, CASE_EXIT[case.status] or 0)
     end
     if doc.signal then exit = 128 + doc.signal end
     -- without the signal's number: SIGINT is what interrupts people's runs
     if interrupted and exit <= 128 then exit = 130 end
+    -- nothing went wrong, because nothing was done: that is no success either
+    if exit == 0 and not measured then return M.word(M.EXIT.inconclusive), 0 end
     return M.word(exit), exit
 end
 

@@ -15,22 +15,59 @@ local function is_own(source)
     return source:sub(1, #OWN) == OWN or source:sub(1, 5) == "@rig/"
 end
 
+-- As in a message, where Lua has shortened a long path at its beginning.
+local function is_own_short(path)
+    if is_own("@" .. path) then return true end
+    local last = path:match("^%.%.%.(.*)$")
+    if not last then return false end
+    local folder, file = last:match("^(.*rig/)(.*)$") -- ends as ours does, and goes on with a name
+    return folder ~= nil and file ~= "" and OWN:sub(-#folder) == folder
+end
+
+local function where_of(frame)
+    return ("%s:%d"):format(frame.source:gsub("^@", ""), frame.currentline)
+end
+
 local function describe(frame)
-    local where = ("in %s:%d"):format(frame.source:gsub("^@", ""), frame.currentline)
+    local where = "in " .. where_of(frame)
     return frame.name and ("%s (function '%s')"):format(where, frame.name) or where
 end
 
 local function script_frames(level)
-    local lines = {}
-    while #lines < MOST_FRAMES do
-        local frame = debug.getinfo(level, "Snlt")
-        if not frame then break end
+    local frames = {}
+    while #frames < MOST_FRAMES do
+        local frame = debug.getinfo(level, "Snltf")
+        if not frame or frame.func == xpcall then break end -- what lies below did not raise, it catches
         local own = is_own(frame.source)
-        if own and #lines > 0 then break end -- what called rig is not where the error is
-        if frame.what ~= "C" and frame.currentline > 0 and not own then lines[#lines + 1] = describe(frame) end
+        if own and #frames > 0 then break end -- what called rig is not where the error is
+        if frame.what ~= "C" and frame.currentline > 0 and not own then frames[#frames + 1] = frame end
         level = level + 1
     end
-    return lines
+    return frames
+end
+
+---A message without the position in rig's own Lua that it begins with, if it does: that says nothing to who reads it.
+---@param text string
+---@return string rest
+---@return boolean stripped
+function M.strip(text)
+    local path, rest = text:match("^([^\n:]+%.lua):%d+: (.*)$")
+    if path and is_own_short(path) then return rest, true end
+    return text, false
+end
+
+-- In place of rig's position the script's, where there is one.
+local function positioned(text, frames)
+    local rest, stripped = M.strip(text)
+    if not stripped or not frames[1] then return rest end
+    return ("%s: %s"):format(where_of(frames[1]), rest)
+end
+
+local function own_words(value)
+    local meta = getmetatable(value)
+    if type(meta) == "table" and rawget(meta, "__tostring") then return tostring(value) end
+    if type(value) == "table" and type(value.message) == "string" then return value.message end
+    return ("an error that is no text but a %s (%s)"):format(type(value), tostring(value))
 end
 
 ---An error value as one line of text.
@@ -38,20 +75,28 @@ end
 ---@return string
 function M.text(value)
     if type(value) == "string" then return value end
-    local meta = getmetatable(value)
-    if type(meta) == "table" and meta.__tostring then return tostring(value) end
-    if type(value) == "table" and type(value.message) == "string" then return value.message end
-    return ("an error that is no text but a %s (%s)"):format(type(value), tostring(value))
+    local fine, text = pcall(own_words, value) -- its metatable may raise in its turn
+    return fine and text or ("an error that is no text but a %s"):format(type(value))
 end
 
 ---Message handler for xpcall: the error as text, below it the script's own frames where there is more than one.
 ---@param value any
 ---@return string
 function M.handler(value)
-    local text = M.text(value)
     local frames = script_frames(3)
+    local text = positioned(M.text(value), frames)
     if #frames < 2 then return text end
-    return text .. "\n  " .. table.concat(frames, "\n  ")
+    local lines = {}
+    for i, frame in ipairs(frames) do lines[i] = describe(frame) end
+    return text .. "\n  " .. table.concat(lines, "\n  ")
+end
+
+---Message handler for a script's file while it loads: a text keeps to one position, any other value passes.
+---@param value any
+---@return any
+function M.locate(value)
+    if type(value) ~= "string" then return value end
+    return positioned(value, script_frames(3))
 end
 
 ---The first line of a message that `handler` made.

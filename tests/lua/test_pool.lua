@@ -30,7 +30,7 @@ function TestPool.test_results_come_in_the_order_of_the_items()
             lu.assertEquals(report.failures, {}, axes.name)
             lu.assertEquals(report.ready, 3, axes.name)
         end
-        lu.assertTrue(pool:close(), axes.name)
+        assert(pool:close())
     end)
 end
 
@@ -51,7 +51,7 @@ function TestPool.test_ten_thousand_items_are_run_exactly_once()
             end
         end
         pooltest.check_outcomes(report, 10000, {}, axes.name)
-        lu.assertTrue(pool:close(), axes.name)
+        assert(pool:close())
         runs:close()
     end)
 end
@@ -148,7 +148,7 @@ function TestPool.test_five_megabytes_go_both_ways_at_once()
         local results, report = pool:run(pooltest.list(12, function(i) return text .. i end))
         for i = 1, 12 do lu.assertTrue(results[i] == text .. i .. "!", axes.name) end
         pooltest.check_outcomes(report, 12, {}, axes.name)
-        lu.assertTrue(pool:close(), axes.name)
+        assert(pool:close())
     end)
 end
 
@@ -161,7 +161,7 @@ function TestPool.test_sixty_four_workers_start_with_data_larger_than_any_pipe()
         lu.assertEquals({ results[1], results[640] }, { 1500001, 1500640 }, axes.name)
         pooltest.check_outcomes(report, 640, {}, axes.name)
         lu.assertEquals(#report.tasks_by_worker, 64, axes.name)
-        lu.assertTrue(pool:close(), axes.name)
+        assert(pool:close())
         lu.assertEquals(pool:stats().undelivered, { workers = 0, bytes = 0 }, axes.name)
     end)
 end
@@ -222,7 +222,7 @@ function TestPool.test_finish_runs_once_in_each_worker()
         })
         pool:run(20)
         lu.assertEquals(finished:table(), { 0, 0, 0 }, axes.name)
-        lu.assertTrue(pool:close(), axes.name)
+        assert(pool:close())
         lu.assertEquals(finished:table(), { 1, 1, 1 }, axes.name)
         finished:close()
     end)

@@ -148,7 +148,7 @@ function TestGivingUp.test_what_was_not_delivered_is_counted_and_nobody_died_of_
             workers = 4, fixed = core.array("u8", size, 1), map = function(item, fixed) return item + #fixed end,
         })
         for id, pid in ipairs(pids(pool)) do
-            if id > 1 then pooltest.kill(pid, "STOP") end
+            if id > 1 then pooltest.stop(pid) end
         end
         local results, report = pool:run(20)
         lu.assertEquals({ results[1], results[20] }, { size + 1, size + 20 }, pair[1])

@@ -64,8 +64,8 @@ end
 
 function TestRandom.test_any_other_seed_gives_others()
     local seeds = {
-        {}, { 1 }, { 2 }, { "1" }, { 1, 2 }, { 2, 1 }, { 12 }, { "" }, { "", "" }, { "ab", "c" }, { "a", "bc" }, { 1.5 },
-        { true }, { false }, { -1 }, { math.mininteger },
+        {}, { 1 }, { 2 }, { "1" }, { 1, 2 }, { 2, 1 }, { 12 }, { "" }, { "", "" }, { "ab", "c" }, { "a", "bc" },
+        { 1.5 }, { true }, { false }, { -1 }, { math.mininteger },
     }
     local seen = {}
     for i, seed in ipairs(seeds) do

@@ -116,13 +116,26 @@ function M.wait_until(condition, what)
     end
 end
 
----Whether the process is gone, or has ended and waits for its parent.
+local function state_of(pid)
+    local file <close> = io.open(("/proc/%d/stat"):format(pid))
+    return (file and file:read "a" or ""):match "%) (%a) (%d+)"
+end
+
+---Whether the process is gone. One that has ended and waits for us to take notice counts as gone, or for an init that
+---may never do so; an orphan, which the harness takes in, must really be gone.
 ---@param pid integer
 ---@return boolean
 function M.is_gone(pid)
-    local file <close> = io.open(("/proc/%d/stat"):format(pid))
-    local state = file and (file:read "a" or ""):match "%) (%a)"
-    return state == nil or state == "Z" or state == "X"
+    local state, parent = state_of(pid)
+    return state == nil or state == "X" or
+        state == "Z" and (tonumber(parent) == core.getpid() or parent == "1")
+end
+
+---Stops a process, and returns when it stands still: until then it may take one more message.
+---@param pid integer
+function M.stop(pid)
+    M.kill(pid, "STOP")
+    M.wait_until(function() return state_of(pid) == "T" end, "a process to stand still")
 end
 
 local Closing = { __close = function(list)

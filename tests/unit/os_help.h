@@ -28,12 +28,12 @@ static inline int64_t hang(void) {
     return clock_now_ns() + HANG_NS;
 }
 
-#define CHILD_CHECK(what)                                                           \
-    do {                                                                            \
-        if (!(what)) {                                                              \
-            fprintf(stderr, "%s:%d: in a child: %s\n", __FILE__, __LINE__, #what);  \
-            _exit(99);                                                              \
-        }                                                                           \
+#define CHILD_CHECK(what)                                                          \
+    do {                                                                           \
+        if (!(what)) {                                                             \
+            fprintf(stderr, "%s:%d: in a child: %s\n", __FILE__, __LINE__, #what); \
+            _exit(99);                                                             \
+        }                                                                          \
     } while (0)
 
 /* How a child of ours ended: its exit code, or 128 + signal. */
@@ -82,20 +82,36 @@ static inline void nap_ms(int ms) {
     nanosleep(&t, NULL);
 }
 
-/* Whether the process goes within the hang limit. A zombie whose parent is not us counts as gone. */
-static inline int vanishes(pid_t pid) {
-    char path[64], line[256];
+/* The state letter of a process and its parent; 0 when it is gone. */
+static inline char state_of(pid_t pid, int *parent) {
+    char path[64], line[512] = "", state = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return 0;
+    char *shut = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    fclose(file);
+    return (char)(shut != NULL && sscanf(shut + 1, " %c %d", &state, parent) == 2 ? state : 0);
+}
+
+/* Whether the process goes within the hang limit. One that has ended and waits for us to take notice counts as
+ * gone, or for an init that may never do so; an orphan, which the harness takes in, must really be gone. */
+static inline int vanishes(pid_t pid) {
     for (int64_t end = hang(); clock_now_ns() < end; nap_ms(5)) {
-        FILE *file = fopen(path, "r");
-        if (file == NULL)
-            return 1;
-        char *shut = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-        fclose(file);
-        if (shut == NULL || shut[2] == 'Z')
+        int parent;
+        char state = state_of(pid, &parent);
+        if (state == 0 || (state == 'Z' && (parent == getpid() || parent == 1)))
             return 1;
     }
     return 0;
+}
+
+/* Stops a process, and returns when it stands still: until then it may take one more message. */
+static inline void stop_process(pid_t pid) {
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    int parent;
+    for (int64_t end = hang(); state_of(pid, &parent) != 'T'; nap_ms(1))
+        assert_true(clock_now_ns() < end);
 }
 
 /* The kernel's table, to be changed by the test, and a struct sys over it. */

@@ -16,8 +16,8 @@ enum op { TRIPLE, LARGE_RESULT, FAIL, RAISE, EXIT, SPIN, BABBLE, REFUSED };
 
 struct item {
     enum op op;
-    int arg;       /* the signal, the exit code */
-    uint64_t n;    /* the value; or bytes of a large result */
+    int arg;        /* the signal, the exit code */
+    uint64_t n;     /* the value; or bytes of a large result */
     size_t ballast; /* bytes behind the item */
 };
 
@@ -47,7 +47,7 @@ static inline bool is_filled(const uint8_t *bytes, uint64_t seed, size_t n) {
 struct job_context {
     const uint8_t *inherited;
     unsigned inits, runs, finishes; /* how often each was called; this struct is in shared memory */
-    unsigned init_fails;      /* how many initializers still fail */
+    unsigned init_fails;            /* how many initializers still fail */
     bool finish_fails;
 };
 
@@ -104,7 +104,9 @@ static inline int job_run(void *ctx, uint64_t task, const uint8_t *bytes, size_t
     case FAIL: return say(out, "as it was told to");
     case RAISE: raise(item.arg); break;
     case EXIT: sys_exit(item.arg);
-    case SPIN: for (volatile int i = 0;; i++);
+    case SPIN:
+        for (volatile int i = 0;; i++)
+            ;
     case BABBLE: babble(); break;
     default: break;
     }

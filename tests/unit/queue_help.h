@@ -9,9 +9,12 @@
 #define LARGE ((size_t)1 << 20)
 
 /* Around every bound: what is one packet, what has a block of its own, what is prefaulted. */
-static const size_t sizes[] = {0,     1,     100,   QUEUE_PACKET_MAX - sizeof(struct frame_head) - 1,
-                               61440, 61441, 65535, 65536,
-                               65537, LARGE, 5,     9 * LARGE + 3,
+static const size_t sizes[] = {0,     1,
+                               100,   QUEUE_PACKET_MAX - sizeof(struct frame_head) - 1,
+                               61440, 61441,
+                               65535, 65536,
+                               65537, LARGE,
+                               5,     9 * LARGE + 3,
                                7};
 #define SIZES (sizeof sizes / sizeof *sizes)
 

@@ -11,7 +11,11 @@ static const struct frame_head samples[] = {
     {.type = FRAME_TASKS, .count = 7, .epoch = 3, .first = 1000, .len = 4096},
     {.type = FRAME_FIXED, .flags = FRAME_STREAMED, .len = FRAME_LEN_MAX},
     {.type = FRAME_READY, .worker = 65535},
-    {.type = FRAME_RESULTS, .worker = 4, .count = UINT32_MAX, .epoch = UINT32_MAX, .busy_ns = 123456},
+    {.type = FRAME_RESULTS,
+     .worker = 4,
+     .count = UINT32_MAX,
+     .epoch = UINT32_MAX,
+     .busy_ns = 123456},
     {.type = FRAME_FAILED, .first = UINT64_MAX, .len = 1, .busy_ns = UINT64_MAX},
     {.type = FRAME_VALUE, .len = UINT64_C(1) << 32, .spare = 1},
 };

@@ -126,19 +126,21 @@ static void a_command_dies_when_its_lifeline_is_cut(void **state) {
     struct proc p;
     struct proc_end end;
     int out[2];
-    char c;
+    char c, text[20] = "";
     assert_int_equal(pipe_open(&sys, out, 0), 0);
-    char *argv[] = {"sh", "-c", "sleep 1000 & echo; while :; do :; done", NULL};
+    char *argv[] = {"sh", "-c", "sleep 1000 & echo $!; while :; do :; done", NULL};
     struct proc_command command = {.argv = argv, .stdio = {0, out[1], 2}};
     assert_int_equal(proc_exec(&sys, &p, &command), 0);
     fds_close(&sys, &out[1]);
-    assert_int_equal(fd_read_full(&sys, out[0], &c, 1, hang(), NULL), 0);
+    for (size_t n = 0; n < sizeof text - 1 && (n == 0 || text[n - 1] != '\n'); n++)
+        assert_int_equal(fd_read_full(&sys, out[0], text + n, 1, hang(), NULL), 0);
     fds_close(&sys, &p.lifeline);
     /* the pipe ends when the last one that holds it is gone, the sleeping one too */
     assert_int_equal(fd_read_full(&sys, out[0], &c, 1, hang(), NULL), -EPIPE);
     fds_close(&sys, &out[0]);
     assert_int_equal(proc_reap(&sys, &p, hang(), &end), 1);
     assert_int_equal(end.signal, SIGKILL);
+    assert_true(vanishes((pid_t)strtol(text, NULL, 10)));
 }
 
 static pid_t no_fork(unsigned flags) {

@@ -81,7 +81,7 @@ static void a_link_is_followed_and_stays_a_link(void **state) {
     assert_non_null(getcwd(absolute, 4096));
     strcat(absolute, "/folder/target");
     assert_int_equal(mkdir("folder", 0700), 0);
-    assert_int_equal(symlink("target", "folder/near"), 0);  /* relative to the link's folder */
+    assert_int_equal(symlink("target", "folder/near"), 0); /* relative to the link's folder */
     assert_int_equal(symlink(absolute, "far"), 0);
     assert_int_equal(symlink("folder/near", "chain"), 0);
     put("chain", "made through a dangling link");

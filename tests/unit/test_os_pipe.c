@@ -55,8 +55,7 @@ static void the_capacity_is_a_wish(void **state) {
             char c = 0;
             int fds[2];
             make(kind, fds, wishes[i]);
-            assert_int_equal(
-                fd_write_full(&sys, fds[1], type_of(kind), "x", 1, DEADLINE_NEVER), 0);
+            assert_int_equal(fd_write_full(&sys, fds[1], type_of(kind), "x", 1, DEADLINE_NEVER), 0);
             assert_int_equal(fd_read_full(&sys, fds[0], &c, 1, hang(), NULL), 0);
             assert_int_equal(c, 'x');
             close_both(fds);

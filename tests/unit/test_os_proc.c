@@ -90,9 +90,7 @@ static void waiting_ends_at_the_deadline_and_can_go_on(void **state) {
     assert_int_equal(proc_reap(&sys, &p, hang(), NULL), -ECHILD);
 }
 
-static struct {
-    int kept[2], other[2];
-} ends;
+static struct { int kept[2], other[2]; } ends;
 
 static void check_inside(void *arg) {
     struct proc *p = arg;

@@ -82,8 +82,9 @@ static void check_numbered(const uint64_t *p, size_t n) {
 
 static void resizing_keeps_contents_and_alignment(void **state) {
     (void)state;
-    const size_t way[] = {8,           4096,           10000,       SHM_HUGE / 2, SHM_HUGE,
-                          SHM_HUGE * 3, SHM_HUGE * 5 + 8, SHM_HUGE * 2, 100000,       8};
+    const size_t way[] = {
+        8,      4096, 10000, SHM_HUGE / 2, SHM_HUGE, SHM_HUGE * 3, SHM_HUGE * 5 + 8, SHM_HUGE * 2,
+        100000, 8};
     void *addr;
     size_t n = way[0];
     assert_int_equal(map_open(&sys, MAP_KIND_PRIVATE, n, &addr), 0);
@@ -235,9 +236,13 @@ static int open_files(const char *path, int flags, mode_t mode) {
     return -ENOENT;
 }
 
-#define MEMINFO \
-    { "/proc/meminfo", "MemTotal:  9000 kB\nMemFree:  1 kB\nMemAvailable:    5000 kB\nBuffers: 1 kB\n" }
-#define GROUP(path) {"/proc/self/cgroup", "0::" path "\n"}
+#define MEMINFO                                                                             \
+    {                                                                                       \
+        "/proc/meminfo",                                                                    \
+            "MemTotal:  9000 kB\nMemFree:  1 kB\nMemAvailable:    5000 kB\nBuffers: 1 kB\n" \
+    }
+#define GROUP(path) \
+    { "/proc/self/cgroup", "0::" path "\n" }
 
 static uint64_t available(const char *const (*said)[2]) {
     files = said;

@@ -120,8 +120,8 @@ static void workers_that_stand_still_before_their_task_are_replaced(void **state
         struct rig_pool r = prepared((*c)->name, "inherit", 2, 1);
         limit_to(&r, NS_PER_S / 4);
         assert_int_equal(pool_wait_ready(r.pool, hang()), 0);
-        kill(pid_of(&r, 1), SIGSTOP);
-        kill(pid_of(&r, 2), SIGSTOP);
+        stop_process(pid_of(&r, 1));
+        stop_process(pid_of(&r, 2));
         map_begin(40);
         assert_int_equal(map_run(&r, true), 0);
         map_check(&r); /* nobody had begun any: all are ok */
@@ -188,8 +188,8 @@ static void what_was_not_delivered_is_counted_and_nobody_died_of_it(void **state
     for (size_t i = 0; i < 3; i++) {
         struct rig_pool r = opened(pairs[i][0], pairs[i][1], 3, 1);
         size_t n;
-        kill(pid_of(&r, 2), SIGSTOP);
-        kill(pid_of(&r, 3), SIGSTOP);
+        stop_process(pid_of(&r, 2));
+        stop_process(pid_of(&r, 3));
         map_begin(20);
         assert_int_equal(map_run(&r, true), 0);
         map_check(&r);

@@ -159,8 +159,8 @@ static void check_failing(const char *channel, const char *delivery) {
         void (*set)(struct sys_table *);
         int err;
     } kinds[] = {
-        {set_fork, -EAGAIN},  {set_pidfd, -EMFILE},   {set_pipe, -EMFILE},    {set_pair, -ENFILE},
-        {set_map, -ENOMEM},   {set_malloc, -ENOMEM}, {set_realloc, -ENOMEM},
+        {set_fork, -EAGAIN}, {set_pidfd, -EMFILE},  {set_pipe, -EMFILE},    {set_pair, -ENFILE},
+        {set_map, -ENOMEM},  {set_malloc, -ENOMEM}, {set_realloc, -ENOMEM},
     };
     struct rig_pool r = prepared(channel, delivery, 3, 1);
     r.config.fixed = &r.fixed;

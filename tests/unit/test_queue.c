@@ -215,7 +215,8 @@ static void what_is_no_message_is_refused_and_the_next_one_comes(void **state) {
     assert_int_equal(queue_flush(&q), 0);
     const int wrong[] = {-EBADMSG, -EBADMSG, -EMFILE, -EBADMSG};
     for (int i = 0; i < 4; i++)
-        assert_int_equal(i % 2 == 0 ? queue_poll(&q, &r) : queue_get(&q, hang(), NULL, &r), wrong[i]);
+        assert_int_equal(i % 2 == 0 ? queue_poll(&q, &r) : queue_get(&q, hang(), NULL, &r),
+                         wrong[i]);
     assert_int_equal(queue_poll(&q, &r), 1);
     assert_true(is_right(&r, 10));
     queue_close(&q);

@@ -22,29 +22,97 @@ local function suggestion(text, why, cases)
         evidence = { command = text, why = why, cases = cases } }
 end
 
--- The words that choose one case alone.
-local function only(doc, case)
+-- As short as reads back as the same number.
+local function number_text(value)
+    if math.type(value) == "integer" then return tostring(value) end
+    for digits = 14, 16 do
+        local text = ("%%.%dg"):format(digits):format(value)
+        if tonumber(text) == value then return text end
+    end
+    return ("%.17g"):format(value)
+end
+
+local function value_text(value)
+    return type(value) == "number" and number_text(value) or tostring(value)
+end
+
+-- Options that set a parameter, or several.
+local SETTING_OPTIONS = {
+    ["--seed"] = { "seed" }, ["--timeout"] = { "timeout" }, ["--warmup"] = { "warmup" },
+    ["--smoke"] = { "iterations", "warmup" },
+}
+
+-- What was set when it ran, by name: the words of the command line, or true where only that it was set is known.
+local function settings_of(doc, opts)
+    local params, set = doc.scenario.params or {}, {}
+    for _, name in ipairs(opts.given or {}) do set[name] = true end
+    for _, word in ipairs(doc.argv or {}) do
+        local name, text = word:match("^([%a_][%w_]*)=(.*)$")
+        if name and params[name] ~= nil then set[name] = text end
+        for _, one in ipairs(SETTING_OPTIONS[word:match("^[^=]*")] or {}) do set[one] = set[one] or true end
+    end
+    return set
+end
+
+-- In the order of the sweep, then of the alphabet; without `runs`, which chooses no case.
+local function names_to_set(doc, set)
+    local list, rest, taken = {}, {}, { runs = true }
+    local function take(into, name)
+        if not taken[name] then into[#into + 1], taken[name] = name, true end
+    end
+    for _, name in ipairs(doc.varying or {}) do take(list, name) end
+    for name in pairs(set) do take(rest, name) end
+    -- where --only left one value of several
+    for name, values in pairs(doc.scenario.params or {}) do
+        if type(values) == "table" and #values > 1 then take(rest, name) end
+    end
+    table.sort(rest)
+    return table.move(rest, 1, #rest, #list + 1, list)
+end
+
+-- The words that choose one case alone, and set what was set for it.
+local function only(doc, case, opts)
     local words = {}
-    for _, name in ipairs(doc.varying or {}) do
+    for _, name in ipairs(names_to_set(doc, settings_of(doc, opts))) do
         local value = case.params[name]
-        if name ~= "runs" and value ~= nil and type(value) ~= "table" then
-            local text = math.type(value) == "float" and ("%.14g"):format(value) or tostring(value)
-            words[#words + 1] = name .. "=" .. text
+        if value ~= nil and type(value) ~= "table" and type(value) ~= "userdata" then
+            words[#words + 1] = name .. "=" .. value_text(value)
         end
+    end
+    for _, word in ipairs(doc.argv or {}) do
+        if word == "--force" then words[#words + 1] = word end
     end
     return words
 end
 
-local function alone(doc, case, why)
-    return suggestion(command(doc, only(doc, case)), why, { case.index })
+-- The words after those that are given here, which set again what was set when it ran.
+local function with_settings(doc, words, opts)
+    local set, taken, list = settings_of(doc, opts), {}, {}
+    for _, word in ipairs(words) do taken[word:match("^[^=]*")] = true end
+    for name, text in pairs(set) do
+        local values = (doc.scenario.params or {})[name]
+        if text == true and type(values) == "table" and #values > 0 then
+            local texts = {}
+            for i, value in ipairs(values) do texts[i] = value_text(value) end
+            text = table.concat(texts, ",")
+        end
+        if not taken[name] and text ~= true then list[#list + 1] = name .. "=" .. text end
+    end
+    table.sort(list)
+    local all = table.move(words, 1, #words, 1, {})
+    return table.move(list, 1, #list, #all + 1, all)
 end
 
-local function first_bad(doc)
+local function alone(doc, case, why, opts)
+    return suggestion(command(doc, only(doc, case, opts)), why, { case.index })
+end
+
+local function first_bad(doc, opts)
     for _, status in ipairs({ "faulted", "failed" }) do
         for _, case in ipairs(doc.cases or {}) do
             if case.status == status then
                 local which = status == "faulted" and "the case with the fault" or "the case with wrong results"
-                return alone(doc, case, which .. ", alone")
+                return alone(doc, case, which .. ", alone", opts)
             end
         end
     end
@@ -95,14 +163,14 @@ local function one_axis(model, cause, opts)
         tostring(a.params[axis]), second)
     local words = { pools }
     if e.along then words[2] = ("%s=%s"):format(e.along, tostring(e.at)) end
-    return suggestion(command(model.doc, words),
+    return suggestion(command(model.doc, with_settings(model.doc, words, opts)),
         ("they differ in %s; this changes %s alone"):format(human.join(axes), axis), e.cases)
 end
 
-local function more_runs(model, findings)
+local function more_runs(model, findings, opts)
     for _, finding in ipairs(findings) do
         if finding.kind == "faster" and (finding.evidence.runs or 1) < 6 then
-            return suggestion(command(model.doc, { "runs=6" }),
+            return suggestion(command(model.doc, with_settings(model.doc, { "runs=6" }, opts)),
                 "six fresh runs of each case: every ratio gets an interval", finding.evidence.cases)
         end
     end
@@ -110,10 +178,11 @@ end
 
 ---@param model rig.Model
 ---@param findings table[]  what was found
----@param opts { exists: (fun(path: string): boolean)|nil }  exists: whether a scenario file is there
+---@param opts { exists: (fun(path: string): boolean)|nil, given: string[]|nil }  exists: whether a scenario file is
+---        there; given: parameters that were set for this run
 ---@return table|nil finding
 function M.find(model, findings, opts)
-    local bad = first_bad(model.doc)
+    local bad = first_bad(model.doc, opts)
     if bad then return bad end
     local by_axes = false
     for _, finding in ipairs(findings) do by_axes = by_axes or finding.evidence.pairs ~= nil end
@@ -123,7 +192,7 @@ function M.find(model, findings, opts)
             if step then return step end
         end
     end
-    return more_runs(model, findings)
+    return more_runs(model, findings, opts)
 end
 
 return M

@@ -14,8 +14,8 @@ local worker = require "rig.pools.custom_worker"
 
 local M = {}
 
--- What a worker is given to end by itself, in seconds.
-local GRACE_S = 1.0
+-- What workers are given to finish, in seconds, where no timeout says so.
+local FINISH_S = 30.0
 -- Messages with tasks that are out at a time, for each worker: enough to keep it busy, few enough to stay in bounds.
 local AHEAD = 16
 
@@ -192,6 +192,7 @@ end
 ---@return string? code
 ---@return table? report without results
 function Pool:run(items)
+    if core.getpid() ~= self.owner then error("a pool can only be used by the process that started it", 0) end
     if self.broken then return nil, table.unpack(self.broken) end
     crew.deliver_waiting(self)
     local next_item, n = items_of.each(items)
@@ -230,6 +231,14 @@ local function take_last_words(self, from)
     until not message
 end
 
+-- One that was to finish and ended in another way has not finished.
+local function note_bad_end(self, one)
+    local bad = one.signal and ("was ended by signal %d"):format(one.signal)
+        or (one.exit_code or 0) ~= 0 and ("ended with exit status %d"):format(one.exit_code)
+    if not one.told or not bad then return end
+    self.failure = self.failure or ("finish: worker %d %s"):format(one.id, bad)
+end
+
 local function wait_for_ends(self, grace_s)
     local deadline = core.now() + grace_s
     while next(self.workers) do
@@ -241,6 +250,7 @@ local function wait_for_ends(self, grace_s)
             local one = self.of_proc[proc]
             take_last_words(self, one.line.from)
             crew.retire(self, one, (proc:wait(0)), one.stopped and "stopped" or nil)
+            note_bad_end(self, one)
         end
     end
 end
@@ -274,9 +284,13 @@ function Pool:close()
         end
     end
     for _, one in pairs(self.workers) do
-        if not one.stopped then self.lines:send(one, {}) end
+        one.told = not one.stopped and one.proc:alive() -- one that ended idle has nothing to finish
+        if one.told then self.lines:send(one, {}) end
     end
-    wait_for_ends(self, GRACE_S)
+    local patience = self.options.timeout or FINISH_S
+    wait_for_ends(self, patience)
+    local id = next(self.workers)
+    if id then self.failure = self.failure or ("finish: worker %d had not ended after %g s"):format(id, patience) end
     crew.stop_all(self)
     release(self)
     self.undelivered = { workers = missing, bytes = missing > 0 and bytes or 0 }

@@ -22,7 +22,10 @@ local slot = worker.slot
 
 local function how_it_ended(one)
     if one.signal then return ("worker %d (pid %d) was ended by signal %d"):format(one.id, one.pid, one.signal) end
-    return ("worker %d (pid %d) ended with exit status %d"):format(one.id, one.pid, one.exit_code or 0)
+    if one.exit_code then
+        return ("worker %d (pid %d) ended with exit status %d"):format(one.id, one.pid, one.exit_code)
+    end
+    return ("worker %d (pid %d) ended; how is not known: something else reaped it"):format(one.id, one.pid)
 end
 
 -- The number of the message that a dead worker held, if any.
@@ -70,11 +73,11 @@ function M.bury(pool, one, ended, outcome, message)
     one.signal, one.exit_code = ended and ended.signal, ended and ended.exit
     message = message or one.last_words or how_it_ended(one)
     local ever_worked = pool.board[slot(one.id) + worker.TASK] ~= 0
-    local held = held_by(pool, one)
+    local held, was_ready = held_by(pool, one), crew.is_ready(pool, one.id)
     if held then settle(pool, one, held, outcome or "died", message) end
     crew.retire(pool, one, ended)
-    -- one that we ended says nothing about the next
-    pool.early_deaths = (ever_worked or outcome) and 0 or pool.early_deaths + 1
+    -- one that we ended at work says nothing about the next
+    pool.early_deaths = (ever_worked or outcome and was_ready) and 0 or pool.early_deaths + 1
     if pool.early_deaths < MOST_EARLY_DEATHS then return replace(pool, one.id) end
     local what = "%d workers in a row ended before their first task; %s"
     pool.broken = { what:format(pool.early_deaths, message), "ECHILD" }
@@ -169,6 +172,7 @@ function M.stop_late(pool, one)
     pool:take_messages()
     if not busy_since(pool, one) then return end -- it has just ended
     local message = ("took longer than timeout = %g s"):format(pool.options.timeout)
+    if not crew.is_ready(pool, one.id) then message = "init " .. message end
     -- a message that it never began is lost to it all the same
     if pool.board[slot(one.id) + worker.BEGAN] == 0 then message = nil end
     M.bury(pool, one, one.proc:stop(TERM_GRACE_S), "timeout", message)

@@ -38,7 +38,12 @@ local function prepare(job)
     local fixed = receive_fixed(job)
     local w = job.worker(job.id)
     w.index = 0
-    if job.init then w.state = job.init(job.p, fixed) end
+    if job.init then
+        local began = M.slot(job.id) + M.BEGAN -- init has the time of one task
+        job.board[began] = core.now_ns()
+        w.state = job.init(job.p, fixed)
+        job.board[began] = 0
+    end
     return fixed, w
 end
 

@@ -3,18 +3,21 @@
 --- Neighbours: serial.lua and custom.lua; the C pool reads the same three forms by itself.
 
 local core = require "rig.core"
+local equal = require "rig.equal"
 
 local M = {}
 
-local function over_list(items, n)
+local function over_list(items, n, get)
     local i = 0
     return function()
         if i < n then
             i = i + 1
-            return i, items[i]
+            return i, get(items, i)
         end
     end, n
 end
+
+local function element(array, i) return array[i] end
 
 local function over_numbers(n)
     local i = 0
@@ -36,6 +39,30 @@ local function over_iterator(next_item)
     end, nil
 end
 
+-- A table that is not empty, and yet a list of nothing.
+local function table_problem(items)
+    if rawlen(items) > 0 then return nil end
+    local key = next(items)
+    if key ~= nil then
+        local shown = type(key) == "string" and ("'%s'"):format(equal.cut(key, 60)) or equal.show(key)
+        return ("a table with the key %s and no item 1; give a list, as in { \"a\", \"b\" }"):format(shown)
+    elseif getmetatable(items) ~= nil then
+        return "a table with a metatable and nothing in it; give a plain list"
+    end
+end
+
+---Why something cannot be the items of a map.
+---@param items any
+---@return string? problem nil when it can
+function M.problem(items)
+    local kind = type(items)
+    if kind == "function" or core.is_array(items) then return nil end
+    if kind == "table" then return table_problem(items) end
+    if math.type(items) == "integer" and items >= 0 then return nil end
+    local shown = kind == "nil" and "nil" or ("%s (a %s)"):format(equal.show(items), kind)
+    return shown .. " is neither a list, a whole number of at least 0, nor a function"
+end
+
 ---@param items table|integer|function|userdata
 ---@return fun(): integer?, any next  gives the item's number and the item, or nothing at the end
 ---@return integer? n nil for an iterator, whose length shows at its end
@@ -43,9 +70,9 @@ function M.each(items)
     local kind = type(items)
     if kind == "function" then return over_iterator(items) end
     if math.type(items) == "integer" and items >= 0 then return over_numbers(items) end
-    if kind == "table" or core.is_array(items) then return over_list(items, #items) end
-    error(("items: %s (a %s) is neither a list, a whole number of at least 0, nor a function"):format(
-        tostring(items), kind), 0)
+    if kind == "table" then return over_list(items, rawlen(items), rawget) end
+    if core.is_array(items) then return over_list(items, #items, element) end
+    error("items: " .. M.problem(items), 0)
 end
 
 return M

@@ -204,6 +204,7 @@ local function counts_text(doc)
         if case.expected then right, all = right + case.verified, all + #case.iterations end
     end
     local words = { human.count(#doc.cases, "case") }
+    if doc.status == "inconclusive" and not counts.ok then table.insert(words, 1, "nothing was measured") end
     for _, status in ipairs({ "failed", "faulted", "error", "skipped", "interrupted" }) do
         if counts[status] then words[#words + 1] = ("%d %s"):format(counts[status], status) end
     end
