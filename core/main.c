@@ -1,5 +1,6 @@
 /* main: the executable `rig`, a thin user of rig.h: it hands signals to the rig, runs the
  * command, and exits with its status. What the command does is in lua/rig/cli.lua. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,9 +60,20 @@ static void set_dispositions(void) {
     sigaction(SIGXFSZ, &now, NULL);
 }
 
+/* A closed standard descriptor would be given to the next file of ours, which prints would then go
+ * into. Only for reading: what is written there fails, and is told. */
+static void fill_standard_descriptors(void) {
+    int fd;
+    while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv) {
     rig_options_t options = {.size = sizeof options, .signals = 1};
     rig_t *opened;
+    fill_standard_descriptors();
     set_dispositions();
     if (rig_open(&opened, &options) != RIG_OK) {
         fprintf(stderr, "rig: %s\n", rig_error(opened));

@@ -107,7 +107,7 @@ static int l_real_path(lua_State *L) {
  * scripts and their workers print goes to stderr. */
 static int l_redirect_stdout(lua_State *L) {
     struct sys *s = &state_get(L)->sys;
-    fflush(stdout);
+    fflush(NULL);
     int fd = fds_own(s, sys_fcntl(s, STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     int err = fd < 0 ? fd : sys_dup_to(s, STDERR_FILENO, STDOUT_FILENO);
     if (err < 0) {

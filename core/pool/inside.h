@@ -16,10 +16,11 @@
  * ordered so that a worker killed between any two of them leaves a state that is true. */
 struct slot {
     _Atomic int64_t started_ns, ready_ns;
-    _Atomic int64_t init_ns;  /* when its initializer began */
-    _Atomic uint32_t epoch;   /* the map that all below belongs to */
-    _Atomic uint64_t current; /* the task it is running, plus 1; 0: none */
-    _Atomic int64_t since_ns; /* when that one began; kept only if there is a time limit */
+    _Atomic int64_t init_ns;   /* when its initializer began */
+    _Atomic int64_t finish_ns; /* when it was told to finish */
+    _Atomic uint32_t epoch;    /* the map that all below belongs to */
+    _Atomic uint64_t current;  /* the task it is running, plus 1; 0: none */
+    _Atomic int64_t since_ns;  /* when that one began; kept only if there is a time limit */
     _Atomic uint64_t tasks, bytes_in, bytes_out, messages_in, messages_out;
     struct frame_head claim;    /* shared channel: the message it took last, see queue_get */
     _Atomic size_t results_len; /* bytes of finished results below that may not be sent yet */
@@ -85,7 +86,7 @@ struct pool {
     struct worker_report *reports; /* for pool_reports */
     struct pool_counters count;
     bool closed;
-    bool finishing; /* the workers were told to */
+    bool finishing;     /* the workers were told to finish */
     bool broken;        /* a map ended early: chunks of it are still under way */
     char last_end[128]; /* how the last worker ended that never ran a task */
     char *failure;      /* what a worker's initializer said last */

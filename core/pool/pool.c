@@ -132,13 +132,21 @@ static int give_up(struct pool *p) {
 static int note_bad_end(struct pool *p, const struct worker *w, const struct proc_end *end) {
     char text[128];
     bool fine = end == NULL || (end->signal == 0 && end->exit_code == 0);
-    if (!p->finishing || w->stopped || fine || p->failure != NULL)
+    if (atomic_load(&w->slot->finish_ns) == 0 || w->stopped || fine || p->failure != NULL)
         return 0;
     say_end(w, end, text, sizeof text);
     p->failure = sys_malloc(p->sys, sizeof text + 16);
     if (p->failure == NULL)
         return -ENOMEM;
     snprintf(p->failure, sizeof text + 16, "finish: %s", text);
+    return 0;
+}
+
+static int tell_one_to_stop(struct pool *p, struct worker *w) {
+    struct message *m = message_new(p->sys, FRAME_STOP);
+    if (m == NULL)
+        return -ENOMEM;
+    p->config.channel->send(p, w, m);
     return 0;
 }
 
@@ -155,6 +163,8 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
         err = note_bad_end(p, w, end);
     w->proc.pid = -1;
     stream_close(&w->stream);
+    if (err == 0 && p->finishing && p->config.channel->shared)
+        err = tell_one_to_stop(p, w); /* it may have taken the word that was for another */
     if (err < 0 || w->leaving)
         return err;
     p->early_deaths = fresh && !had_task ? p->early_deaths + 1 : 0;
@@ -288,11 +298,9 @@ static int abandon_delivery(struct pool *p) {
 static int tell_to_stop(struct pool *p) {
     for (unsigned i = 0; i < p->config.workers; i++) {
         struct worker *w = &p->workers[i];
-        struct message *m = w->proc.pid > 0 ? message_new(p->sys, FRAME_STOP) : NULL;
-        if (m != NULL)
-            p->config.channel->send(p, w, m);
-        else if (w->proc.pid > 0)
-            return -ENOMEM;
+        int err = w->proc.pid > 0 ? tell_one_to_stop(p, w) : 0;
+        if (err < 0)
+            return err;
     }
     return 0;
 }
@@ -310,7 +318,7 @@ int pool_close(struct pool *p) {
     p->io = NULL; /* of a map that a callback left by a jump: it points nowhere now */
     int err = abandon_delivery(p);
     if (err == 0)
-        err = pool_step(p, clock_now_ns()); /* those that ended idle, before they were told to finish */
+        err = pool_step(p, clock_now_ns()); /* those that ended idle */
     p->finishing = true;
     if (err == 0)
         err = tell_to_stop(p);

@@ -179,6 +179,7 @@ _Noreturn void worker_run(struct pool *p, struct worker *w) {
     }
     buf_clear(&self.out);
     const struct pool_job *job = &p->config.job;
+    atomic_store(&w->slot->finish_ns, clock_now_ns());
     if (got == 1 && job->finish != NULL && job->finish(job->ctx, &self.out) != 0)
         leave_failed(&self);
     sys_exit(0);

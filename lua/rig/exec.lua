@@ -68,7 +68,8 @@ function M.run(command)
     local fine, result, message, code, partial = pcall(core.exec, command)
     if not fine then
         if type(result) ~= "string" then error(result, 0) end
-        mistake.raise("rig." .. (trace.strip(result):gsub("^rig%.", "")))
+        local text = trace.strip(result)
+        mistake.raise("rig.exec: " .. (text:match "^bad argument #%-?%d+ to '[^']*' %((.*)%)$" or text))
     end
     if not result or not command.parse or result.status ~= 0 then return result, message, code, partial end
     local value, problem = parsers[command.parse](result.stdout)

@@ -169,7 +169,8 @@ local function exec_result(value, message)
     return (value.stdout:gsub("%s+$", ""))
 end
 
--- Seconds, the result and why it is none, with the outcome. A time limit reaches Lua code here: no other process runs it.
+-- Seconds, the result and why it is none, with the outcome. A time limit reaches Lua code here: no other process
+-- runs it.
 local function call_body(run)
     local body, p, state, limit = run.hooks.body, run.p, run.state, run.case.params.timeout or 0
     local ok, value, message

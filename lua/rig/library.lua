@@ -117,7 +117,9 @@ end
 ---What is known about the workers; complete once the pool is closed.
 ---@return table
 function Pool:stats()
-    return self.last or self.pool:stats()
+    if self.last then return self.last end
+    if not self.pool then mistake.raise "pool:stats: the pool was terminated" end
+    return (self.pool:stats())
 end
 
 ---Lets the workers finish and reaps them. May be called again.

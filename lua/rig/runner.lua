@@ -115,7 +115,8 @@ local function verify(plan, doc)
         return { exit = status.EXIT.error, message = "verify: returned nothing; return true or false" }
     end
     if answer[2] then return { exit = 0 } end
-    return { exit = status.EXIT.failed, message = answer[3] and equal.text(answer[3]) or "verify says that it is wrong" }
+    local why = answer[3] and equal.text(answer[3]) or "verify says that it is wrong"
+    return { exit = status.EXIT.failed, message = why }
 end
 
 local function conclude(doc, verdict)

@@ -144,15 +144,18 @@ function TestOutput.test_a_file_that_may_not_grow_so_far()
 end
 
 function TestOutput.test_problems_cannot_drive_a_terminal_and_are_no_longer_than_one_reads()
-    scenario [[
-return rig.scenario { pool = "serial", iterations = 1, items = 1,
-    map = function() error("\27[31mred\194\155\7\nsecond " .. ("é"):rep(9000)) end }
-]]
+    scenario [[error("\27[31mred\194\155\7\nsecond " .. ("é"):rep(9000)) ]]
     local result = rig(SCENARIO, "-q")
-    wants(result, 4, nil, "\\x1b[31mred\\xc2\\x9b\\x07\n")
+    wants(result, 2, nil, "\\x1b[31mred\\xc2\\x9b\\x07\n")
     lu.assertNil(result.err:find "[\27\7]")
     lu.assertStrContains(result.err, " more characters)")
     lu.assertTrue(utf8.len(result.err) < 4200)
+    scenario [[
+return rig.scenario { pool = "serial", iterations = 1, items = 1, map = function() error "\27[31mred" end }
+]]
+    result = rig(SCENARIO)
+    wants(result, 4, nil, "\\x1b[31mred")
+    lu.assertNil((result.out .. result.err):find "\27")
 end
 
 function TestOutput.test_results_without_end_are_not_read_to_it()
@@ -183,6 +186,12 @@ function TestSurroundings.test_no_memory_is_no_internal_error()
     local result = rigtest.run("bash", "-c", "ulimit -v 120000; " .. RIG .. " show " .. SCENARIO)
     wants(result, 5, nil, "rig: not enough memory\n")
     lu.assertEquals(result.err, "rig: not enough memory\n")
+end
+
+function TestSurroundings.test_descriptors_that_are_closed()
+    scenario(QUICK)
+    wants(shell "%s -q --json - 1>&-", 5, nil, "stdout: cannot be written: Bad file descriptor")
+    wants(shell "%s -q 0<&- 1>&- 2>&-", 0)
 end
 
 TestWords = {}

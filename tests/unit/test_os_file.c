@@ -264,6 +264,30 @@ static void a_terminal_is_told_from_the_rest(void **state) {
     close(master);
 }
 
+static void probing_writes_nothing_and_waits_for_nobody(void **state) {
+    (void)state;
+    put("a", "kept");
+    assert_int_equal(mkfifo("fifo", 0600), 0);
+    assert_int_equal(symlink("loop", "loop"), 0);
+    assert_int_equal(symlink("none/b", "dangling"), 0);
+    assert_int_equal(file_probe(&sys, "a"), 0);
+    check("a", "kept");
+    assert_int_equal(file_probe(&sys, "b"), 0);
+    assert_int_equal(file_probe(&sys, "fifo"), 0);
+    assert_int_equal(file_probe(&sys, "/dev/stdout"), 0);
+    assert_int_equal(file_probe(&sys, ""), -ENOENT);
+    assert_int_equal(file_probe(&sys, "none/b"), -ENOENT);
+    assert_int_equal(file_probe(&sys, "dangling"), -ENOENT);
+    assert_int_equal(file_probe(&sys, "a/b"), -ENOTDIR);
+    assert_int_equal(file_probe(&sys, "loop"), -ELOOP);
+    assert_int_equal(file_probe(&sys, "."), -EISDIR);
+    assert_int_equal(entries("."), 4);
+    unlink("a");
+    unlink("fifo");
+    unlink("loop");
+    unlink("dangling");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(new_and_old_files_get_the_contents),
@@ -276,6 +300,7 @@ int main(void) {
         CLEAN_TEST(a_part_that_a_killed_one_left_is_no_hindrance),
         CLEAN_TEST(killed_at_any_moment_it_is_old_or_new_and_whole),
         CLEAN_TEST(short_counts_change_nothing),
+        CLEAN_TEST(probing_writes_nothing_and_waits_for_nobody),
         CLEAN_TEST(a_terminal_is_told_from_the_rest),
     };
     sys_init(&sys, &sys_kernel);

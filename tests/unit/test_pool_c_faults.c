@@ -73,15 +73,18 @@ static void an_idle_worker_that_is_killed_is_replaced(void **state) {
     (void)state;
     for (const struct channel_ops *const *c = channel_list; *c != NULL; c++) {
         struct rig_pool r = opened((*c)->name, "queue", 2, 1);
-        for (int i = 0; i < 4; i++) {
-            map_begin(50);
-            assert_int_equal(map_run(&r, true), 0);
-            map_check(&r);
-            kill(pid_of_one_that_worked(&r), SIGKILL);
-        }
         map_begin(50);
         assert_int_equal(map_run(&r, true), 0);
-        map_check(&r);
+        for (unsigned killed = 1; killed <= 3; killed++) {
+            kill(pid_of_one_that_worked(&r), SIGKILL);
+            /* with a shared channel the others may be done before anybody notices */
+            for (int64_t end = hang(); counters_of(&r).replaced < killed;) {
+                map_begin(50);
+                assert_int_equal(map_run(&r, true), 0);
+                map_check(&r);
+                assert_true(clock_now_ns() < end);
+            }
+        }
         assert_int_equal(pool_close(r.pool), 0);
         release(&r);
     }
@@ -207,9 +210,9 @@ static void what_was_not_delivered_is_counted_and_nobody_died_of_it(void **state
     }
 }
 
-/* What it wrote is no message: it is not to be trusted further. What it finished, and what it began after that, is
- * lost and not run again. */
-static void a_worker_that_babbles_is_killed_and_its_task_died(void **state) {
+/* What it wrote is no message: it is not to be trusted further. What it finished then, and what it began after that,
+ * may be lost, but is not run again. */
+static void a_worker_that_babbles_is_killed_and_no_task_runs_twice(void **state) {
     (void)state;
     const char *const channels[] = {"socket", "pipe"};
     for (size_t i = 0; i < 2; i++) {
@@ -220,11 +223,9 @@ static void a_worker_that_babbles_is_killed_and_its_task_died(void **state) {
         const struct account *a = pool_account(r.pool);
         assert_true(account_balanced(a));
         assert_int_equal(a->n, 50);
-        assert_in_range(a->ended[OUTCOME_DIED], 1, 2);
+        assert_in_range(a->ended[OUTCOME_DIED], 0, 2);
         assert_int_equal(a->ended[OUTCOME_OK], 50 - a->ended[OUTCOME_DIED]);
         assert_int_equal(r.context->runs, 50);
-        assert_int_equal(map.seen[20].outcome.kind, OUTCOME_DIED);
-        assert_int_equal(map.seen[20].outcome.signal, SIGKILL);
         assert_int_equal(counters_of(&r).replaced, 1);
         assert_int_equal(pool_close(r.pool), 0);
         release(&r);
@@ -305,7 +306,7 @@ int main(void) {
         CLEAN_TEST(an_initializer_that_fails_once_is_survived),
         CLEAN_TEST(what_the_finish_says_comes_back_from_close),
         CLEAN_TEST(what_was_not_delivered_is_counted_and_nobody_died_of_it),
-        CLEAN_TEST(a_worker_that_babbles_is_killed_and_its_task_died),
+        CLEAN_TEST(a_worker_that_babbles_is_killed_and_no_task_runs_twice),
         CLEAN_TEST(babble_in_a_shared_queue_ends_the_map),
         CLEAN_TEST(where_the_host_reaps_a_death_is_known_but_not_its_cause),
         CLEAN_TEST(a_wish_to_stop_ends_a_map),

@@ -12,6 +12,8 @@ local lines = require "rig.pools.lines"
 local losses = require "rig.pools.custom_losses"
 local worker = require "rig.pools.custom_worker"
 
+local slot = worker.slot
+
 local M = {}
 
 -- What workers are given to finish, in seconds, where no timeout says so.
@@ -235,7 +237,7 @@ end
 local function note_bad_end(self, one)
     local bad = one.signal and ("was ended by signal %d"):format(one.signal)
         or (one.exit_code or 0) ~= 0 and ("ended with exit status %d"):format(one.exit_code)
-    if not one.told or not bad then return end
+    if one.stopped or not bad or self.board[slot(one.id) + worker.FINISHING] == 0 then return end
     self.failure = self.failure or ("finish: worker %d %s"):format(one.id, bad)
 end
 
@@ -251,6 +253,8 @@ local function wait_for_ends(self, grace_s)
             take_last_words(self, one.line.from)
             crew.retire(self, one, (proc:wait(0)), one.stopped and "stopped" or nil)
             note_bad_end(self, one)
+            -- it may have taken the word that was for another
+            if self.lines.shared then self.lines:send(nil, {}) end
         end
     end
 end
@@ -284,8 +288,7 @@ function Pool:close()
         end
     end
     for _, one in pairs(self.workers) do
-        one.told = not one.stopped and one.proc:alive() -- one that ended idle has nothing to finish
-        if one.told then self.lines:send(one, {}) end
+        if not one.stopped then self.lines:send(one, {}) end
     end
     local patience = self.options.timeout or FINISH_S
     wait_for_ends(self, patience)

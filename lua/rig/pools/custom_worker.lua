@@ -11,8 +11,8 @@ local trace = require "rig.trace"
 
 local M = {}
 
-M.SLOTS = 6
-M.READY, M.MESSAGE, M.TASK, M.BEGAN, M.BYTES_IN, M.BYTES_OUT = 1, 2, 3, 4, 5, 6
+M.SLOTS = 7
+M.READY, M.MESSAGE, M.TASK, M.BEGAN, M.BYTES_IN, M.BYTES_OUT, M.FINISHING = 1, 2, 3, 4, 5, 6, 7
 
 -- Tasks come as { number of the message, number of the first task, item, item, … }; no number means stop. For each task
 -- goes back { worker, number of the message, task, ok, value }, and before all of them, once, a message with
@@ -103,6 +103,7 @@ function M.main(job)
         tasks = job.tasks:get()
     end
     if not job.finish then return end
+    job.board[at + M.FINISHING] = 1
     local finished, message = xpcall(job.finish, trace.handler, w)
     if not finished then job.results:put { job.id, M.HAS_FAILED, "finish: " .. message } end
 end

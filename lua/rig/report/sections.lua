@@ -198,13 +198,16 @@ end
 local STATUS_STYLE = { passed = "green", failed = "red", faulted = "red", error = "red", regressed = "red" }
 
 local function counts_text(doc)
-    local right, all, counts = 0, 0, {}
+    local right, all, counts, measured = 0, 0, {}, false
     for _, case in ipairs(doc.cases) do
+        measured = measured or #case.phases.map_s > 0
         counts[case.status] = (counts[case.status] or 0) + 1
         if case.expected then right, all = right + case.verified, all + #case.iterations end
     end
     local words = { human.count(#doc.cases, "case") }
-    if doc.status == "inconclusive" and not counts.ok then table.insert(words, 1, "nothing was measured") end
+    if doc.status == "inconclusive" and not counts.ok then
+        table.insert(words, 1, measured and "no case was measured to its end" or "nothing was measured")
+    end
     for _, status in ipairs({ "failed", "faulted", "error", "skipped", "interrupted" }) do
         if counts[status] then words[#words + 1] = ("%d %s"):format(counts[status], status) end
     end
