@@ -40,8 +40,6 @@ struct state *state_get(lua_State *L) {
 
 #define FRAMES_MAX 12
 
-/* By halving: lua_getstack walks to the level it is asked for, and asked for each of the 200,000 of a
- * stack overflow it would take minutes. */
 /* By bisection: Lua finds a level by walking down to it, so asking for each would be quadratic. */
 int state_depth(lua_State *L) {
     lua_Debug ar;

@@ -106,7 +106,8 @@ function M.retire(pool, one, ended, exit)
     for _, name in ipairs(KEPT) do one[name] = ended and ended[name] end
     one.bytes_in, one.bytes_out = bytes_of(pool, one)
     one.signal, one.exit_code = ended and ended.signal, ended and ended.exit
-    one.exit = exit or one.signal and ("signal %d"):format(one.signal) or one.exit_code and ("exit %d"):format(one.exit_code) or "unknown: reaped by something else"
+    one.exit = exit or one.signal and ("signal %d"):format(one.signal)
+        or one.exit_code and ("exit %d"):format(one.exit_code) or "unknown: reaped by something else"
     one.line:close()
     pool.past[#pool.past + 1] = one
 end
