@@ -259,7 +259,7 @@ TestTimeLimit = {}
 function TestTimeLimit.test_endless_loops_and_stopped_workers_are_ended()
     pooltest.each({ delivery = "inherit" }, function(axes)
         local pool <close> = pooltest.open(axes, {
-            workers = 3, timeout = 0.3,
+            workers = 3, timeout = 1,
             map = function(item)
                 if item == 4 then while true do end end
                 if item == 20 then hit_myself "STOP" end
@@ -291,7 +291,7 @@ end
 
 function TestTimeLimit.test_workers_stopped_while_idle_are_replaced_and_lose_no_task()
     pooltest.each({ delivery = "inherit", chunk = 1 }, function(axes)
-        local pool <close> = pooltest.ready(axes, { timeout = 0.3, map = function(item) return item end })
+        local pool <close> = pooltest.ready(axes, { timeout = 1, map = function(item) return item end })
         for _, worker in ipairs(pool:stats().workers) do pooltest.stop(worker.pid) end
         local _, report = pool:run(20)
         check_outcomes(report, 20, {}, axes.name)
@@ -301,7 +301,7 @@ end
 
 function TestTimeLimit.test_closing_waits_no_longer_for_a_finish_that_does_not_end()
     local pool <close> = pooltest.plain {
-        timeout = 0.3, map = function(item) return item end, finish = function() while true do end end,
+        timeout = 1, map = function(item) return item end, finish = function() while true do end end,
     }
     pool:wait_ready()
     pool:close()

@@ -97,7 +97,7 @@ static void limit_to(struct rig_pool *r, int64_t ns) {
 
 static void check_limit(const char *channel, const char *delivery) {
     struct rig_pool r = prepared(channel, delivery, 3, 1);
-    limit_to(&r, NS_PER_S / 4);
+    limit_to(&r, NS_PER_S);
     map_begin(60);
     map.items[10].op = SPIN;
     map.items[40] = (struct item){.op = RAISE, .arg = SIGSTOP, .n = 40};
@@ -121,7 +121,7 @@ static void workers_that_stand_still_before_their_task_are_replaced(void **state
     (void)state;
     for (const struct channel_ops *const *c = channel_list; *c != NULL; c++) {
         struct rig_pool r = prepared((*c)->name, "inherit", 2, 1);
-        limit_to(&r, NS_PER_S / 4);
+        limit_to(&r, NS_PER_S);
         assert_int_equal(pool_wait_ready(r.pool, hang()), 0);
         stop_process(pid_of(&r, 1));
         stop_process(pid_of(&r, 2));
