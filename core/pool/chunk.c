@@ -6,20 +6,21 @@
 #include "pool/inside.h"
 
 /* A message costs some 10 us on both sides together; at this much work in each that is 5 %. */
-#define CHUNK_NS    200000.0
-#define CHUNK_MAX   65536
-#define CHUNK_BYTES ((size_t)1 << 20)
+#define CHUNK_LEAST_NS 600e3
+#define CHUNK_NS       1e6
+#define CHUNK_MAX      65536
+#define CHUNK_BYTES    ((size_t)1 << 20)
 
 static uint32_t chunk_size(const struct pool *p) {
     if (p->config.chunk > 0)
         return p->config.chunk;
     if (p->task_ns <= 0)
         return 1;
-    double n = CHUNK_NS / p->task_ns;
-    /* Towards the end ever smaller ones, so that the last worker is not left alone with a large one. */
+    double n = CHUNK_NS / p->task_ns, least = CHUNK_LEAST_NS / p->task_ns;
+    /* Towards the end smaller ones, so that the last worker is not left alone with a large one. */
     if (p->hint > p->account.n) {
-        double fair = (double)(p->hint - p->account.n) / (1.5 * p->config.workers);
-        n = n < fair ? n : fair;
+        double fair = (double)(p->hint - p->account.n) / (2.0 * p->config.workers);
+        n = n < fair ? n : fair > least ? fair : least;
     }
     return n < 1 ? 1 : n > CHUNK_MAX ? CHUNK_MAX : (uint32_t)n;
 }
