@@ -46,8 +46,9 @@ static void absurd_sizes_are_errors(void **state) {
     for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
         void *addr;
         int fd;
-        assert_int_equal(map_open(&sys, MAP_KIND_PRIVATE, absurd[i], &addr), -ENOMEM);
-        assert_int_equal(map_open(&sys, MAP_KIND_SHARED, absurd[i], &addr), -ENOMEM);
+        int no_memory = getenv("RIG_VALGRIND") && absurd[i] == (size_t)1 << 60 ? -EINVAL : -ENOMEM;
+        assert_int_equal(map_open(&sys, MAP_KIND_PRIVATE, absurd[i], &addr), no_memory);
+        assert_int_equal(map_open(&sys, MAP_KIND_SHARED, absurd[i], &addr), no_memory);
         assert_int_equal(shm_open_sealable(&faulty, "test", absurd[i], &fd, &addr), -ENOMEM);
     }
 }
@@ -92,7 +93,8 @@ static void resizing_keeps_contents_and_alignment(void **state) {
     for (size_t i = 1; i < sizeof way / sizeof *way; i++) {
         assert_int_equal(map_resize(&sys, &addr, n, way[i]), 0);
         check_numbered(addr, n < way[i] ? n : way[i]);
-        if (way[i] >= SHM_HUGE && way[i] > n)
+        /* valgrind moves a mapping to where it likes, not where it is told */
+        if (way[i] >= SHM_HUGE && way[i] > n && !getenv("RIG_VALGRIND"))
             assert_int_equal((uintptr_t)addr % SHM_HUGE, 0);
         n = way[i];
         number(addr, n);
