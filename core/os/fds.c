@@ -91,8 +91,9 @@ void fds_close_others(struct sys *s, const int *keep, size_t n) {
         if (fd > lo)
             close_run(s, lo, fd);
     }
-    if (owned != NULL)
-        memset(owned, 0, owned_words * sizeof *owned);
+    if (owned == NULL)
+        return;
+    memset(owned, 0, owned_words * sizeof *owned);
     for (size_t i = 0; i < n; i++)
         if (ours[i])
             owned[keep[i] / BITS] |= UINT64_C(1) << (keep[i] % BITS);

@@ -40,7 +40,7 @@ void stream_send(struct stream *st, struct message *m);
 int stream_flush(struct stream *st);
 
 /* For a worker: sends head and body at once, waiting as long as it takes. 0 or -errno. */
-int stream_write(struct stream *st, struct frame_head *head, const struct iovec *iov, int n);
+int stream_write(struct stream *st, struct frame_head *head, const struct iovec *body, int n);
 
 /* The next frame: 1; 0 when none is complete (non-blocking ends only); -EPIPE at the end of the
  * stream (also in the middle of a frame: a torn frame is dropped); -EBADMSG; another -errno. What it
