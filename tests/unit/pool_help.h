@@ -105,7 +105,7 @@ static inline int job_run(void *ctx, uint64_t task, const uint8_t *bytes, size_t
     case RAISE: raise(item.arg); break;
     case EXIT: sys_exit(item.arg);
     case SPIN:
-        for (volatile int i = 0;; i++)
+        for (volatile unsigned i = 0;; i++)
             ;
     case BABBLE: babble(); break;
     default: break;

@@ -46,7 +46,7 @@ static void read_on(struct queue *q, struct queue *back) {
 static void write_one_large(struct queue *q, struct queue *back) {
     (void)back;
     q->sys = &faulty;
-    queue_put(q, sized(20 * LARGE, 1));
+    queue_put(q, sized(200 * LARGE, 1)); /* far more than all buffers on the way hold */
     CHILD_CHECK(queue_flush_all(q, hang()) == 0);
 }
 
