@@ -79,6 +79,8 @@ static int resume(lua_State *L, lua_State *co, int nargs) {
     lua_xmove(L, co, nargs);
     lua_State *outer = rig->thread;
     rig->thread = co;
+    if (rig->state->stop.signo != 0 && !rig->hold_scripts)
+        hook(co); /* the signal came before it ran */
     int status = lua_resume(co, L, nargs, &n);
     rig->thread = outer;
     if (rig->state->stop.signo != 0 && !rig->hold_scripts)

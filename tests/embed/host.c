@@ -1,6 +1,6 @@
 /* A C host, which knows rig.h and nothing else: two rigs at once, workloads of its own, scenarios
  * from strings and files, results as JSON, errors as values, a shared object, a signal. Each case
- * must leave this process as it found it. / */
+ * must leave this process as it found it. */
 #include "clean.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* A shared object for rig.load, built twice with another VARIANT each: its workload `scale`
- * multiplies by it. Both builds define the same names, so that a mix-up of the two shows. / */
+ * multiplies by it. Both builds define the same names, so that a mix-up of the two shows. */
 #include "rig.h"
 
 int plugin_factor(void);

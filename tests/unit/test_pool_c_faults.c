@@ -289,7 +289,9 @@ static void a_wish_to_stop_ends_a_map(void **state) {
         assert_int_equal(err, -ECANCELED);
         const struct account *a = pool_account(r.pool);
         assert_true(account_balanced(a));
-        assert_int_equal(map.seen[5].outcome.kind, OUTCOME_CANCELLED);
+        assert_int_equal(a->ended[OUTCOME_OK] + a->ended[OUTCOME_CANCELLED], a->n);
+        if (a->n > 5) /* it came so far */
+            assert_int_equal(map.seen[5].outcome.kind, OUTCOME_CANCELLED);
         release(&r); /* the stop is still raised */
         sys.stop = NULL;
         close(raised.fd);
