@@ -128,7 +128,8 @@ static void workers_that_stand_still_before_their_task_are_replaced(void **state
         map_begin(40);
         assert_int_equal(map_run(&r, true), 0);
         map_check(&r); /* nobody had begun any: all are ok */
-        assert_int_equal(counters_of(&r).replaced, 2);
+        /* From a shared queue the first replacement may do it all before the other is missed. */
+        assert_in_range(counters_of(&r).replaced, (*c)->shared ? 1 : 2, 2);
         assert_int_equal(pool_close(r.pool), 0);
         release(&r);
     }
