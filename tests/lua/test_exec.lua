@@ -61,9 +61,9 @@ end
 
 function TestExec.test_folder_and_environment_are_as_asked()
     lu.assertEquals(assert(core.exec { "pwd", cwd = "/" }).stdout, "/\n")
-    local got = assert(core.exec { "env", env = { "ONE=1", "TWO=a b" } })
-    lu.assertEquals(got.stdout, "ONE=1\nTWO=a b\n")
-    lu.assertEquals(assert(core.exec { "env", env = {} }).stdout, "")
+    local line = 'echo "$ONE-$TWO-${HOME-none}"'
+    lu.assertEquals(assert(shell(line, { env = { "ONE=1", "TWO=a b" } })).stdout, "1-a b-none\n")
+    lu.assertEquals(assert(shell(line, { env = {} })).stdout, "--none\n")
     lu.assertStrContains(assert(core.exec { "env" }).stdout, "PATH=")
 end
 
