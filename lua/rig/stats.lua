@@ -87,6 +87,9 @@ function M.mad(xs)
     return M.median(distances)
 end
 
+local HUGE_BITS = 100
+local HUGE = 2.0 ^ HUGE_BITS
+
 --- The largest k for which the k-th smallest and the k-th largest of n values enclose the median at the
 --- confidence asked for: P(B < k) <= (1 - confidence) / 2 with B ~ Binomial(n, 1/2). Exact, nothing is
 --- assumed of the distribution. Source: Conover, Practical Nonparametric Statistics (1999), section 3.2.
@@ -95,12 +98,14 @@ end
 ---@return integer|nil k  nil where no pair of order statistics reaches the confidence (below 6 at 0.95)
 function M.median_rank(n, confidence)
     local tail = (1 - (confidence or 0.95)) / 2
-    -- Logarithms, because 0.5^n is zero above n = 1074.
-    local log_term, cumulated, k = -n * math.log(2), 0.0, 0
+    -- A term is scaled * 2^-shift, as 0.5^n itself is zero above n = 1074; scaling by powers of two rounds nothing, so
+    -- that a term is exact below 2^53 and a tail that equals the sum is not missed.
+    local scaled, shift, cumulated, k = 1.0, n, 0.0, 0
     while k <= n // 2 do
-        cumulated = cumulated + math.exp(log_term)
+        if shift < 1000 then cumulated = cumulated + scaled * 2.0 ^ -shift end
         if cumulated > tail then break end
-        log_term = log_term + math.log((n - k) / (k + 1))
+        scaled = scaled * (n - k) / (k + 1)
+        while scaled >= HUGE do scaled, shift = scaled / HUGE, shift - HUGE_BITS end
         k = k + 1
     end
     return k > 0 and k or nil
