@@ -117,7 +117,8 @@ end
 
 function TestReading.test_the_saved_documents_are_what_the_model_makes()
     for _, name in ipairs({ "fixed_data", "faults" }) do
-        local saved = json.decode(read(source("tests/data/synthetic_" .. name .. ".json")))
+        -- written again, because they lack the fields of later versions
+        local saved = read_back(json.decode(read(source("tests/data/synthetic_" .. name .. ".json"))))
         local made = read_back(synthetic[name]())
         saved.findings, made.findings = nil, nil -- sentences may be improved without new figures
         lu.assertEquals(saved, made)
@@ -184,6 +185,29 @@ function TestReading.test_fields_that_a_newer_rig_may_add_are_no_fault()
     local doc = read_back(synthetic.faults())
     doc.cases[1].phases.warm_s, doc.invented = 1, {}
     lu.assertIsTrue(results.check(doc))
+end
+
+function TestReading.test_documents_of_before_there_were_verdicts_are_read()
+    local doc = read_back(synthetic.fixed_data())
+    lu.assertEquals(doc.verdicts, {})
+    doc.verdicts, doc.thresholds, doc.ab, doc.baseline = nil, nil, nil, nil
+    lu.assertIsTrue(results.check(doc))
+    lu.assertEquals(read_back(doc).thresholds, {})
+end
+
+function TestReading.test_verdicts_are_checked_as_closely_as_cases()
+    local doc = read_back(synthetic.fixed_data())
+    doc.verdicts = json.list({ { case = "builtin", params = {}, metric = "map", kind = "time", verdict = "worse" } })
+    local _, problem = results.check(doc)
+    lu.assertStrContains(problem, 'verdicts[1].verdict is "worse", not one of regressed')
+    doc.verdicts[1].verdict = "regressed"
+    doc.verdicts[1].log_ratios = json.list({ 0.1, "x" })
+    _, problem = results.check(doc)
+    lu.assertEquals(problem, 'verdicts[1].log_ratios[2] is "x", not a number')
+    doc.verdicts = {}
+    doc.thresholds = { passed = true }
+    _, problem = results.check(doc)
+    lu.assertEquals(problem, "thresholds is an object, not a list")
 end
 
 TestSchemaFile = {}

@@ -19,7 +19,8 @@ M.ORDER = {
     "ready_at_last_result", "undelivered", "result", "right", "ready", "tasks_by_worker", "n", "median", "mean",
     "stddev", "mad", "min", "max", "p25", "p75", "p95", "p99", "ci95", "outliers", "stats", "metrics", "rates",
     "outcomes", "ok", "error", "timeout", "died", "cancelled", "counters", "errors", "replaced", "iterations",
-    "warmup", "id", "pid", "started_s", "ready_s", "tasks", "workers", "cases",
+    "warmup", "id", "pid", "started_s", "ready_s", "tasks", "workers", "case", "metric", "verdict", "effect", "low",
+    "high", "confidence", "pairs", "what", "a", "b", "unit", "ab", "baseline", "verdicts", "thresholds", "cases",
 }
 
 local function of_type(name, accepts)
@@ -44,6 +45,8 @@ end
 
 local function optional(shape) return { optional = shape } end
 local function list(shape) return { list = shape } end
+-- one that documents of an earlier version lack
+local function later_list(shape) return { list = shape, absent = true } end
 local function map(shape) return { map = shape } end
 
 -- open: may hold more fields than these
@@ -86,6 +89,12 @@ local counters = object({
     syscalls = map(count),
 })
 
+-- what else the machine did during the case
+local noise = object({
+    steal_s = optional(number), suspended_s = optional(number), throttled_s = optional(number),
+    runnable = optional(count),
+}, true)
+
 local case = object({
     index = count, label = optional(text), params = map(any), run = count,
     status = enum({ "ok", "failed", "faulted", "skipped", "error", "interrupted" }), reason = optional(text),
@@ -98,6 +107,35 @@ local case = object({
     metrics = map(object({ unit = optional(text), values = list(optional(number)), median = optional(number) })),
     rates = optional(object({ bytes_per_s = optional(number), items_per_s = optional(number) })),
     outcomes = outcomes, counters = counters, workers = list(worker), replaced = count, errors = list(failure),
+    noise = optional(noise),
+})
+
+-- a run whose two sides were measured by turns
+local ab = object({
+    what = text, a = text, b = text, min_effect = number, seed = optional(whole), looks = list(count),
+    budget_s = optional(number), valid = flag, reason = optional(text), unknown = later_list(text),
+})
+
+local verdict = object({
+    case = text, params = map(any), metric = text, kind = enum({ "time", "exact", "tolerance" }),
+    verdict = enum({ "regressed", "improved", "unchanged", "inconclusive", "changed" }), effect = optional(number),
+    low = optional(number), high = optional(number), confidence = optional(number), pairs = optional(count),
+    n_base = optional(count), n_new = optional(count), a = optional(number), b = optional(number),
+    unit = optional(text), confirmed = optional(flag), gates = optional(flag), text = optional(text),
+    log_ratios = later_list(number),
+    aa = optional(object({ effect = optional(number), low = optional(number), high = optional(number),
+        pairs = optional(count), flagged = flag })),
+})
+
+local threshold = object({
+    text = text, where = optional(map(any)), case = optional(text), cases = later_list(count),
+    metric = optional(text), value = optional(number), low = optional(number), high = optional(number),
+    n = optional(count), limit = optional(number), judged_by = enum({ "interval", "median", "nothing" }),
+    passed = flag, reason = optional(text),
+})
+
+local baseline = object({
+    file = text, started = optional(text), gate_time = flag, accept_counters = flag,
 })
 
 local host = object({
@@ -119,10 +157,14 @@ local document = object({
     status = enum({ "passed", "failed", "regressed", "inconclusive", "faulted", "error", "interrupted" }),
     exit = count, signal = optional(count), varying = list(text), cases = list(case),
     findings = list(object({
-        kind = enum({ "faster", "growth", "cause", "unready", "wrong", "fault", "next" }), text = text,
-        evidence = map(any),
+        kind = enum({
+            "faster", "growth", "speedup", "crossing", "cause", "imbalance", "unready", "noise", "wrong", "fault",
+            "next",
+        }), text = text, evidence = map(any),
     })),
     skipped = count, verify = optional(object({ right = flag, message = optional(text) })),
+    ab = optional(ab), verdicts = later_list(verdict), thresholds = later_list(threshold),
+    baseline = optional(baseline),
 })
 
 --- The whole document, as data, so that a test can compare it with the JSON Schema file.
@@ -140,7 +182,7 @@ local function check_object(value, shape, path)
     for name, field in pairs(shape.fields) do
         local inner = path == "" and name or path .. "." .. name
         if value[name] == nil then
-            if not field.optional then return ("%s is missing"):format(inner) end
+            if not (field.optional or field.absent) then return ("%s is missing"):format(inner) end
         else
             local problem = check(value[name], field, inner)
             if problem then return problem end
@@ -154,6 +196,7 @@ function check(value, shape, path)
         if value == nil then return nil end
         shape = shape.optional
     end
+    if value == nil and shape.absent then return nil end
     if shape.accepts then
         if value ~= nil and shape.accepts(value) then return nil end
         return ("%s is %s, not %s"):format(path, found(value), shape.name)
