@@ -223,6 +223,51 @@ local function run(opts, argv)
     return status.worst(doc.exit, write_json(opts, doc))
 end
 
+-- ---- A/B -----------------------------------------------------------------------------------------------------------
+
+local function ab_ready(opts)
+    local command = require "rig.ab.command"
+    if opts.command == "ab" then return command.of_executables(opts) end
+    local s, problem = load_scenario(opts)
+    if not s then return nil, problem end
+    return command.of_param(s, opts)
+end
+
+local function ab_view(opts, ready)
+    local fd = opts.json == "-" and STDERR or STDOUT
+    local shows_progress = not opts.quiet and not opts.no_progress and core.isatty(STDERR)
+    local view = { fd = fd, progress = require("rig.ab.progress").new { fd = STDERR, enabled = shows_progress } }
+    if not opts.quiet then
+        view.report = require "rig.report.ab"
+        view.info = { scenario = ready.plan.scenario, sides = ready.sides, budget_s = opts.budget_s }
+    end
+    return view
+end
+
+local function run_ab(opts, argv)
+    if ITS_STDOUT[opts.json] then opts.json = "-" end
+    local unwritable = prepare_output(opts)
+    if unwritable ~= 0 then return unwritable end
+    local ready, problem = ab_ready(opts)
+    if not ready then return refuse(problem) end
+    local view = ab_view(opts, ready)
+    local doc
+    doc, problem = require("rig.ab.command").run(ready, {
+        argv = command_words(argv), label = opts.label, force = opts.force, fail_fast = opts.fail_fast,
+        budget_s = opts.budget_s, min_effect = opts.min_effect, strict = opts.strict,
+        on_start = function(known)
+            view.progress:erase()
+            if view.report then say(view.fd, view.report.header(view.info, known, look_of(opts, view.fd))) end
+        end,
+        on_block = function(done) view.progress:update(done) end,
+    })
+    view.progress:erase()
+    if not doc then return refuse(problem) end
+    if view.report then say(view.fd, view.report.finish(doc, look_of(opts, view.fd))) end
+    tell_problems(doc)
+    return status.worst(doc.exit, write_json(opts, doc))
+end
+
 -- ---- the words -----------------------------------------------------------------------------------------------------
 
 local function help(opts)
@@ -272,6 +317,7 @@ local function act(argv)
         if opts.command == "help" then opts.command = nil end
         return help(opts)
     end
+    if opts.command == "ab" or opts.ab then return run_ab(opts, argv) end
     if opts.command == "run" then return run(opts, argv) end
     return other(opts)
 end

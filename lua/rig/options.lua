@@ -16,13 +16,15 @@ M.commands = {
     { name = "check", form = "SCENARIO [NAME=VALUE…]",
       help = "validate it, list its parameters and cases, run nothing" },
     { name = "list", form = "[FOLDER…]", help = "scenarios and pool types at hand" },
-    { name = "compare", later = true }, { name = "ab", later = true }, { name = "report", later = true },
+    { name = "ab", form = "BASE HEAD SCENARIO [NAME=VALUE…]",
+      help = "two executables (rig, or hosts that embed it), measured by turns" },
+    { name = "compare", later = true }, { name = "report", later = true },
     { name = "new", later = true }, { name = "doctor", later = true },
 }
 
 -- Designed, but not in this version: known words deserve another answer than unknown ones.
 local LATER = {
-    "csv", "markdown", "junit", "junit-xml", "html", "trace", "ab", "baseline", "gate", "min-effect", "strict",
+    "csv", "markdown", "junit", "junit-xml", "html", "trace", "baseline", "gate",
     "sandbox", "find-crossing", "accept-counters",
 }
 local is_later = {}
@@ -47,6 +49,18 @@ local function seed(option, text)
     return n
 end
 
+-- "3%" or "0.03"
+local function share(option, text)
+    local digits, percent = text:match "^%s*([%d.]+)%s*(%%?)%s*$"
+    local number = tonumber(digits)
+    if not number then usage(option, ("'%s' is not a share"):format(text), "write it as 3% or 0.03") end
+    if percent == "%" then number = number / 100 end
+    if number <= 0 or number > 1 then
+        usage(option, ("%s is no change that could be looked for"):format(text), "give more than 0 % and at most 100 %")
+    end
+    return number
+end
+
 local function setting(text)
     local name, value = text:match("^([%a_][%w_]*)=(.*)$")
     if not name then
@@ -54,6 +68,12 @@ local function setting(text)
             "one scenario a run; parameters are set as in workers=1..4")
     end
     return { name = name, text = value }
+end
+
+local function two_sides(text)
+    local name, values = text:match("^([%a_][%w_]*)=(.+)$")
+    if not name then usage("--ab", ("'%s' is not NAME=A,B"):format(text), "write it as in --ab lib=old.so,new.so") end
+    return { name = name, text = values }
 end
 
 local function settings(texts)
@@ -88,6 +108,12 @@ local function add_look(parser)
     once(parser, "--color --colour", "auto, always or never", "auto"):choices { "auto", "always", "never" }
 end
 
+-- What both kinds of A/B run understand.
+local function add_judging(parser)
+    once(parser, "--min-effect", "the smallest change that counts", "3%"):argname "3%"
+    parser:flag("--strict", "what cannot be told is no success: exit status 6")
+end
+
 local function run_parser()
     local parser = new_parser("run", "Runs a scenario and says what it found.")
     parser:argument("scenario", "a Lua file"):args "?"
@@ -95,7 +121,29 @@ local function run_parser()
     add_choice(parser)
     once(parser, "--json --export-json", "write the results there; - is stdout"):argname "F"
     once(parser, "--budget", "longest time for the whole run"):argname "D"
+    once(parser, "--ab", "measure two values of a parameter by turns, and judge"):argname "NAME=A,B"
+    add_judging(parser)
     once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
+    parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
+    parser:flag("--force", "run also what does not fit in memory")
+    parser:flag("-q --quiet", "say nothing but what went wrong")
+    parser:flag("--no-progress", "no status line")
+    add_look(parser)
+    return parser
+end
+
+local function ab_parser()
+    local parser = new_parser("ab", "Measures a scenario with two executables by turns, and says whether they differ.")
+    parser:argument("base", "the executable before the change"):args "?"
+    parser:argument("head", "the executable after it"):args "?"
+    parser:argument("scenario", "a Lua file"):args "?"
+    parser:argument("settings", "parameters, as for run"):args "*":argname "NAME=VALUE"
+    parser:option("--only", "only these values of a parameter; may be repeated"):count("*"):argname "NAME=VALUE,…"
+    once(parser, "--seed", "what random numbers start from"):argname "N"
+    once(parser, "--json --export-json", "write the results there; - is stdout"):argname "F"
+    once(parser, "--budget", "longest time for the whole run"):argname "D"
+    once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
+    add_judging(parser)
     parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
     parser:flag("--force", "run also what does not fit in memory")
     parser:flag("-q --quiet", "say nothing but what went wrong")
@@ -129,7 +177,7 @@ local function list_parser()
     return parser
 end
 
-local PARSERS = { run = run_parser, check = check_parser, show = show_parser, list = list_parser }
+local PARSERS = { run = run_parser, ab = ab_parser, check = check_parser, show = show_parser, list = list_parser }
 
 ---The help of one command, or of all.
 ---@param command? string
@@ -195,6 +243,7 @@ local function collect(command, parsed)
         command = command, help = parsed.help, scenario = parsed.scenario, file = parsed.file, folders = parsed.folders,
         json = parsed.json, label = parsed.label, fail_fast = parsed.fail_fast, force = parsed.force,
         quiet = parsed.quiet, no_progress = parsed.no_progress, color = parsed.color, smoke = parsed.smoke,
+        base = parsed.base, head = parsed.head, strict = parsed.strict,
     }
     if opts.help then return opts end
     opts.settings, opts.only = settings(parsed.settings), settings(parsed.only)
@@ -205,11 +254,15 @@ local function collect(command, parsed)
     opts.timeout = parsed.timeout and duration("--timeout", parsed.timeout)
     opts.budget_s = parsed.budget and duration("--budget", parsed.budget)
     opts.seed = parsed.seed and seed("--seed", parsed.seed)
+    opts.min_effect = parsed.min_effect and share("--min-effect", parsed.min_effect)
+    opts.ab = parsed.ab and two_sides(parsed.ab)
     return opts
 end
 
 local NEEDS = {
     run = { "scenario", "a scenario, as in rig scenarios/hello.lua; rig list shows what is at hand",
+        "the scenario's name is empty" },
+    ab = { "scenario", "two executables and a scenario, as in rig ab base/rig head/rig scenarios/hello.lua",
         "the scenario's name is empty" },
     check = { "scenario", "a scenario, as in rig check scenarios/hello.lua", "the scenario's name is empty" },
     show = { "file", "results, as in rig show out.json", "the name of the results is empty" },

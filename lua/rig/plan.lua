@@ -23,6 +23,7 @@ M.MAX_CASES = 100000
 ---@field axes rig.Axes
 ---@field label string
 ---@field asked boolean              some value of it came from the command line
+---@field picked table<string, any>    the values that were combined, axes as they were chosen
 ---@field refused string?            why it will not run; set by whoever finds out
 
 ---@class rig.Plan
@@ -137,17 +138,19 @@ local function make_case(chosen, varying, picked, resolved, run)
     local effective = effective_params(chosen, picked, resolved)
     local label = case_label(varying, effective, chosen)
     if effective.runs > 1 then label = ("%s, run %d"):format(label, run) end
+    local own = {}
+    for name, value in pairs(picked) do own[name] = value end
     return {
         run = run, params = effective, p = readonly.params(effective), axes = resolved, label = label,
-        asked = choice.asked(chosen),
+        asked = choice.asked(chosen), picked = own,
     }
 end
 
-local function add_run(s, chosen, run, varying, cases)
+local function add_run(s, chosen, run, varying, cases, is_ab)
     local serials = {}
     each_combination(chosen, function(picked)
         local resolved = resolve_axes(s, chosen, picked)
-        if is_serial(resolved) then
+        if is_serial(resolved) and not is_ab then
             local key = serial_key(chosen, picked)
             if serials[key] then return end
             serials[key] = true
@@ -174,11 +177,22 @@ local function smallest(cases)
     return best
 end
 
+local function leave_out(list, name)
+    for i = #list, 1, -1 do
+        if list[i] == name then table.remove(list, i) end
+    end
+end
+
 local function make(s, opts)
     local chosen = choice.make(s, opts)
     check_count(s, chosen)
     local plan = { scenario = s, seed = chosen.seed.values[1], cases = {}, varying = choice.varying(chosen) }
-    for run = 1, chosen.runs.values[1] do add_run(s, chosen, run, plan.varying, plan.cases) end
+    if opts.ab then -- it repeats by itself, and the two sides are one case
+        chosen.runs.values = { 1 }
+        leave_out(plan.varying, opts.ab)
+        leave_out(plan.varying, "runs")
+    end
+    for run = 1, chosen.runs.values[1] do add_run(s, chosen, run, plan.varying, plan.cases, opts.ab ~= nil) end
     if opts.smoke then plan.cases, plan.varying = { smallest(plan.cases) }, {} end
     return plan
 end
@@ -186,6 +200,7 @@ end
 ---@class rig.PlanOptions
 ---@field only {name:string, text?:string, values?:any[]}[]?
 ---@field smoke boolean?            the smallest case, once
+---@field ab string?                the parameter whose two values are the sides of an A/B run
 ---@field seed integer?
 ---@field timeout (number|string)?  seconds, or "300ms"
 

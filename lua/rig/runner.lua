@@ -50,6 +50,8 @@ local function new_document(plan, opts)
     }
 end
 
+M.new_document = new_document
+
 local function leave_out(case, reason)
     local record = measure_case.empty(case)
     record.status, record.reason = "skipped", reason

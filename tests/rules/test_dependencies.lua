@@ -218,7 +218,7 @@ local leaves = {
 
 -- higher ones know lower ones, never the other way round; those not named know neither runner nor command line
 local height = { ["rig.core"] = 0, ["rig.scenario"] = 2, ["rig.plan"] = 3, ["rig.runner"] = 4, ["rig.host"] = 5,
-    ["rig.cli"] = 6, rig = 6 }
+    ["rig.ab.command"] = 5,    ["rig.cli"] = 6, rig = 6 }
 
 TestLuaModules = {}
 

@@ -1,0 +1,222 @@
+--- Sides of an A/B run that are programs: two builds of rig, or hosts that embed it and hand their words to
+--- rig_command. Each value is a whole run of one case by one of them. They are asked only what they understand: what the older one
+--- does not know is left out, and said.
+--- Neighbours: run.lua (asks for values), command.lua, forked.lua (sides that are values of a parameter).
+
+local core = require "rig.core"
+local json = require "rig.json"
+local measure_case = require "rig.case"
+local mistake = require "rig.mistake"
+
+local M = {}
+
+local CHECK_S = 60 -- only against hanging: to check a scenario runs nothing of it but the file itself
+
+local function usage(key, value, problem, remedy)
+    return mistake.new { kind = "usage", key = key, value = value, problem = problem, remedy = remedy }
+end
+
+local function last_line(text)
+    return text:gsub("%s+$", ""):match "[^\n]*$":gsub("^rig: ", "")
+end
+
+-- ---- what they understand ------------------------------------------------------------------------------------------
+
+local function words_of(program, command, scenario, settings, only)
+    local words = { program, command, scenario }
+    for _, one in ipairs(settings) do words[#words + 1] = one.name .. "=" .. one.text end
+    for _, one in ipairs(only or {}) do
+        words[#words + 1] = "--only"
+        words[#words + 1] = one.name .. "=" .. one.text
+    end
+    return words
+end
+
+-- The parameters and cases of the scenario, as a program sees them; nil and what it says where it refuses.
+local function check(program, opts, settings, only)
+    local words = words_of(program, "check", opts.scenario, settings, only)
+    words[#words + 1] = "--json"
+    words.timeout = CHECK_S
+    local said, message = core.exec(words)
+    if not said then return nil, message end
+    if said.status ~= 0 then
+        return nil, said.signal and ("it was ended by signal %d"):format(said.signal) or last_line(said.stderr)
+    end
+    local found, problem = json.decode(said.stdout)
+    if type(found) ~= "table" or type(found.cases) ~= "table" then
+        return nil, "it does not answer like rig: " .. (problem or "no cases in what `check --json` prints")
+    end
+    return found
+end
+
+-- What was asked for, without what a program refuses when it stands alone; and what it said of it.
+local function understood(program, opts, list, as)
+    local kept, unknown = {}, {}
+    for _, one in ipairs(list or {}) do
+        local settings, only = as == "only" and {} or { one }, as == "only" and { one } or {}
+        local ok, problem = check(program, opts, settings, only)
+        if ok then
+            kept[#kept + 1] = one
+        else
+            unknown[#unknown + 1] = ("%s=%s: %s"):format(one.name, one.text, problem)
+        end
+    end
+    return kept, unknown
+end
+
+local function check_base(opts)
+    local found, problem = check(opts.base, opts, opts.settings, opts.only)
+    if found then return found, opts.settings, {} end
+    local plain, why = check(opts.base, opts, {}, {})
+    if not plain then
+        return nil, mistake.new {
+            file = opts.base, kind = "usage", problem = ("it refuses the scenario: %s"):format(why),
+            remedy = "give both sides a scenario that the older one understands",
+        }
+    end
+    local settings, unknown = understood(opts.base, opts, opts.settings)
+    local only, unknown_only = understood(opts.base, opts, opts.only, "only")
+    table.move(unknown_only, 1, #unknown_only, #unknown + 1, unknown)
+    found, why = check(opts.base, opts, settings, only)
+    if not found or #unknown == 0 then return nil, usage(opts.base, nil, why or problem) end
+    return found, settings, unknown
+end
+
+-- ---- the cases of both ---------------------------------------------------------------------------------------------
+
+local function text_of(value)
+    if math.type(value) == "float" then return ("%.17g"):format(value) end
+    return tostring(value)
+end
+
+-- A case in the words of a command line. What does not vary the program sets by itself.
+local function case_settings(case, varying, settings)
+    local list, varies = {}, {}
+    for _, name in ipairs(varying) do
+        if name ~= "runs" then
+            varies[name] = true
+            list[#list + 1] = { name = name, text = text_of(case.params[name]) }
+        end
+    end
+    for _, one in ipairs(settings) do
+        if not varies[one.name] and one.name ~= "runs" and one.name ~= "iterations" then list[#list + 1] = one end
+    end
+    if (case.params.runs or 1) ~= 1 then list[#list + 1] = { name = "runs", text = "1" } end
+    return list
+end
+
+local function key_of(case, varying)
+    local words = {}
+    for i, name in ipairs(varying) do words[i] = text_of(case.params[name]) end
+    return table.concat(words, "\0")
+end
+
+local function twins_of(head, base, opts, base_settings, unknown)
+    local known, list = {}, {}
+    for _, case in ipairs(base.cases) do known[key_of(case, head.varying)] = true end
+    for _, case in ipairs(head.cases) do
+        if case.run == 1 and known[key_of(case, head.varying)] then
+            local twin = { index = #list + 1, label = case.label, params = case.params }
+            local one = { index = twin.index, run = 1, label = case.label, params = case.params, axes = case.axes }
+            twin.a, twin.b = one, one
+            twin.settings = { a = case_settings(case, head.varying, base_settings),
+                b = case_settings(case, head.varying, opts.settings) }
+            list[twin.index] = twin
+        elseif case.run == 1 then
+            unknown[#unknown + 1] = ("case %s"):format(case.label)
+        end
+    end
+    return list
+end
+
+-- ---- measuring -----------------------------------------------------------------------------------------------------
+
+local function without_null(value)
+    if type(value) ~= "table" then return value end
+    local copy = {}
+    for key, inner in next, value do
+        if inner ~= json.null then copy[key] = without_null(inner) end
+    end
+    return copy
+end
+
+local function broken(case, reason)
+    local record = measure_case.empty(case)
+    record.status, record.reason = "faulted", reason
+    record.errors[1] = { outcome = "died", message = reason }
+    return record
+end
+
+local function end_text(said)
+    local why = said.signal and ("was ended by signal %d"):format(said.signal)
+        or ("ended with exit status %d"):format(said.status)
+    local text = last_line(said.stderr)
+    return ("it %s%s"):format(why, text ~= "" and ": " .. text or "")
+end
+
+local function measure(program, opts, twin, side, iterations)
+    local words = words_of(program, "run", opts.scenario, twin.settings[side])
+    local given = iterations or opts.iterations
+    if given then words[#words + 1] = "iterations=" .. given end
+    for _, word in ipairs { "--json", "-", "--quiet", "--no-progress", "--seed", tostring(opts.seed or 0) } do
+        words[#words + 1] = word
+    end
+    if opts.force then words[#words + 1] = "--force" end
+    local said, message, code = core.exec(words)
+    if not said then return nil, message, code end
+    local doc = said.stdout ~= "" and json.decode(said.stdout)
+    local record = type(doc) == "table" and type(doc.cases) == "table" and doc.cases[1]
+    if not record then return broken(twin[side], end_text(said)) end
+    record = without_null(record)
+    record.label = twin.label
+    return record
+end
+
+-- ---- ready ---------------------------------------------------------------------------------------------------------
+
+local function read_source(path)
+    local file <close> = io.open(path, "rb")
+    return file and file:read "a"
+end
+
+local function iterations_given(settings)
+    for _, one in ipairs(settings) do
+        if one.name == "iterations" then return one.text end
+    end
+end
+
+---Asks both programs what they make of the scenario.
+---@param opts table  base, head, scenario, settings, only, seed, force
+---@return table|nil ready  plan (as much of one as a document needs), twins, sides
+---@return rig.Mistake|nil
+function M.ready(opts)
+    local head, problem = check(opts.head, opts, opts.settings, opts.only)
+    if not head then return nil, usage(opts.head, opts.head, tostring(problem)) end
+    local base, base_settings, unknown = check_base(opts)
+    if not base then return nil, base_settings end
+    local given = iterations_given(opts.settings)
+    if given and not math.tointeger(given) then
+        return nil, usage("iterations", given, ("'%s' is more than one number"):format(given), "give one, or none")
+    end
+    opts.iterations = given
+    local twins = twins_of(head, base, opts, base_settings, unknown)
+    if #twins == 0 then
+        return nil, usage(opts.base, opts.base, "knows none of the cases", table.concat(unknown, "; "))
+    end
+    local name = type(head.name) == "string" and head.name or opts.scenario
+    return {
+        twins = twins,
+        plan = { seed = opts.seed or head.seed or 0, varying = head.varying, cases = {}, scenario = {
+            name = name, about = type(head.about) == "string" and head.about or "", file = opts.scenario, hooks = {},
+            params = {}, source = read_source(opts.scenario),
+        } },
+        sides = {
+            what = "executables", a = opts.base, b = opts.head, unknown = unknown, fixed_iterations = given ~= nil,
+            measure = function(twin, side, iterations)
+                return measure(side == "a" and opts.base or opts.head, opts, twin, side, iterations)
+            end,
+        },
+    }
+end
+
+return M

@@ -1,0 +1,76 @@
+--- A side of an A/B run that is a value of a parameter: each case is measured in a coordinator process of its own, a
+--- copy of this one from before anything was loaded, so that libraries and heaps of one side never reach the other.
+--- Neighbours: run.lua (asks for values), case.lua (measures, in the child), executables.lua (sides that are programs).
+
+local core = require "rig.core"
+local measure_case = require "rig.case"
+
+local M = {}
+
+-- A record without the marks that only matter when it is written: they cannot cross to another process.
+local function plain(value)
+    if type(value) ~= "table" then return value end
+    local copy = {}
+    for key, inner in next, value do
+        local kind = type(inner)
+        if kind == "table" then
+            copy[key] = plain(inner)
+        elseif kind ~= "function" and kind ~= "userdata" and kind ~= "thread" then
+            copy[key] = inner
+        end
+    end
+    return copy
+end
+
+local function measure(plan, case, opts, out)
+    core.set_force(opts.force or false)
+    out:put(plain(measure_case.measure(plan, case, {
+        force = opts.force, calibrated = opts.calibrated,
+    })))
+end
+
+local function end_text(finished)
+    if not finished then return "its coordinator did not end" end
+    if finished.signal then return ("its coordinator was ended by signal %d"):format(finished.signal) end
+    return ("its coordinator ended with exit status %d"):format(finished.exit)
+end
+
+-- A case whose coordinator said nothing: the script, or a library that it loaded, took it down.
+local function broken(case, reason)
+    local record = measure_case.empty(case)
+    record.status, record.reason = "faulted", reason
+    record.errors[1] = { outcome = "died", message = reason }
+    return record
+end
+
+--- Measures a case once.
+---@param plan rig.Plan
+---@param case rig.Case
+---@param opts { force: boolean|nil, calibrated: table|nil }
+---@return table|nil record  as case.measure gives it
+---@return string|nil message  nothing could be started, or somebody asked to stop
+---@return string|nil code
+function M.measure(plan, case, opts)
+    local from, to, code = core.pipe()
+    if not from then return nil, to, code end
+    local child, message
+    child, message, code = core.fork(measure, plan, case, opts, to)
+    to:close()
+    if not child then
+        from:close()
+        return nil, message, code
+    end
+    local record, why
+    record, why, code = from:get()
+    from:close()
+    if not record and code == "ECANCELED" then
+        child:stop(0)
+        return nil, why, code
+    end
+    local finished = child:wait(10)
+    if not finished then child:stop(0) end
+    if record then return record end
+    return broken(case, end_text(finished))
+end
+
+return M

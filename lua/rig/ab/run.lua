@@ -1,0 +1,271 @@
+--- An interleaved A/B run: both sides of every case measured beside each other, again and again, until it is clear
+--- whether they differ; then a results document with the verdicts.
+--- Not for printing, and not for how a side is measured: forked.lua and executables.lua do that.
+--- Neighbours: schedule.lua (what is next), value.lua (what a measured case is worth), verdicts.lua (the words).
+
+local cases_of = require "rig.ab.cases"
+local core = require "rig.core"
+local env = require "rig.env"
+local json = require "rig.json"
+local paired = require "rig.paired"
+local results = require "rig.results"
+local schedule = require "rig.ab.schedule"
+local status = require "rig.status"
+local units = require "rig.units"
+local value_of = require "rig.ab.value"
+local verdicts = require "rig.ab.verdicts"
+
+local M = {}
+
+local SIGALRM = 14
+
+-- A value shorter than this is mostly the clock's and the scheduler's.
+local LEAST_VALUE_S = 0.02
+local MOST_ITERATIONS = 10000
+-- What is kept back of a budget for the block under way and the writing of results.
+local RESERVE = 0.02
+
+---@class rig.AbSides
+---@field what string                the parameter, or "executables"
+---@field a string                   what side A is called
+---@field b string
+---@field unknown string[]?          what side A does not know
+---@field measure fun(twin: table, side: "a"|"b", iterations: integer|nil): table|nil, string|nil, string|nil
+
+---@class rig.AbOptions
+---@field min_effect number?         0.03
+---@field budget_s number?
+---@field strict boolean?
+---@field fail_fast boolean?
+---@field seed integer?
+---@field on_start fun(info: table)?
+---@field on_block fun(done: table)?
+
+local function new_samples()
+    return { a = {}, b = {}, x = {}, cpu = { a = {}, b = {} }, metrics = { a = {}, b = {} }, counters = {} }
+end
+
+local function keep_metrics(into, found)
+    for name, seconds in pairs(found) do
+        into[name] = into[name] or {}
+        table.insert(into[name], seconds)
+    end
+end
+
+-- Everything of a value but its record, which is kept once for each side.
+local function keep(samples, slot, record, seconds)
+    table.insert(samples[slot], seconds)
+    if slot == "x" then return end
+    table.insert(samples.cpu[slot], value_of.cpu_seconds(record) or 0)
+    keep_metrics(samples.metrics[slot], value_of.metrics(record))
+end
+
+local function side_of(slot) return slot == "b" and "b" or "a" end
+
+-- Why nothing more is measured at all, or nil.
+local function reason_to_stop(run)
+    local signo = core.interrupted()
+    if signo == SIGALRM and run.opts.budget_s then
+        return ("the budget of %s was spent"):format(units.format_duration(run.opts.budget_s))
+    end
+    if signo then return ("it was interrupted by signal %d"):format(signo) end
+    return run.stopped
+end
+
+local function add_record(run, twin, side, record)
+    local axes = (side == "a" and twin.a or twin.b).axes
+    record.index = #run.doc.cases + 1
+    record.label = ("%s: %s"):format(run.sides[side], record.label)
+    record.broken = nil
+    results.add(run.doc, results.case(record, axes))
+end
+
+-- One value, or nil where the case cannot go on; then it has been dropped or the run ends.
+local function measure(run, twin, slot)
+    local side = side_of(slot)
+    local started = core.now()
+    local record, message, code = run.sides.measure(twin, side, run.iterations[twin.index])
+    run.spent[twin.index] = run.spent[twin.index] + core.now() - started
+    if not record then
+        run.stopped = code ~= "ECANCELED" and message or run.stopped
+        run.problem = code ~= "ECANCELED" and message or nil
+        return nil
+    end
+    if reason_to_stop(run) then return nil end
+    local seconds = value_of.seconds(record)
+    if seconds then return seconds, record end
+    run.schedule:drop(twin.index, record.reason or ("a case ended as %s"):format(record.status))
+    add_record(run, twin, side, record)
+    if run.opts.fail_fast or record.broken then run.stopped = ("%s did not pass"):format(record.label) end
+    return nil
+end
+
+-- As many iterations as a value needs to be long enough, the same on both sides; found with side A, and kept where the
+-- command line named a number.
+local function calibrate(run, twin, seconds)
+    if run.sides.fixed_iterations or twin.a.fixed_iterations then return end
+    local n = twin.a.params.iterations
+    if n * seconds >= LEAST_VALUE_S then return end
+    run.iterations[twin.index] = math.min(MOST_ITERATIONS, math.ceil(LEAST_VALUE_S / seconds))
+end
+
+-- Before anything counts, each side runs once: what it loads is then in memory, a broken side is found at once, and it
+-- is known how long a value takes.
+local function warm_up(run, twin)
+    run.spent[twin.index] = 0
+    for _, side in ipairs { "a", "b" } do
+        local seconds, record = measure(run, twin, side)
+        if not seconds then return false end
+        if side == "a" then calibrate(run, twin, seconds) end
+        run.samples[twin.index].counters[side] = value_of.exact_counters(record)
+        run.records[twin.index][side] = record
+    end
+    if not run.iterations[twin.index] then return true end
+    for _, side in ipairs { "a", "b" } do -- with the iterations that count
+        run.spent[twin.index] = 0
+        local seconds, record = measure(run, twin, side)
+        if not seconds then return false end
+        run.spent[twin.index] = run.spent[twin.index] * 2
+        run.samples[twin.index].counters[side] = value_of.exact_counters(record)
+        run.records[twin.index][side] = record
+    end
+    return true
+end
+
+local function warm_up_all(run)
+    for _, twin in ipairs(run.twins) do
+        if reason_to_stop(run) then return end
+        if warm_up(run, twin) then run.value_s[twin.index] = run.spent[twin.index] / 2 end
+        run.spent[twin.index] = 0
+        if run.opts.on_block then run.opts.on_block { warming = twin.index, cases = #run.twins, label = twin.label } end
+    end
+end
+
+-- Of all blocks that might be needed, at most.
+local function estimate(run)
+    local worst, blocks = 0, paired.looks[#paired.looks] // 2
+    for _, seconds in pairs(run.value_s) do worst = worst + 5 * blocks * seconds end
+    return worst
+end
+
+-- Measured completely or not at all: half a block has no pairs.
+local function measure_block(run, case, order)
+    local twin, got, taken = run.twins[case], {}, {}
+    for i, slot in ipairs(order) do
+        local seconds, record = measure(run, twin, slot)
+        if not seconds then return end
+        got[i], taken[i] = seconds, record
+    end
+    for i, slot in ipairs(order) do keep(run.samples[case], slot, taken[i], got[i]) end
+    run.schedule:add(case, order, got)
+end
+
+local function has_time(run, case)
+    local budget = run.opts.budget_s
+    if not budget then return true end
+    return run.budget_end - core.now() > 5 * (run.value_s[case] or 0) + RESERVE * budget
+end
+
+local function tell(run)
+    if not run.opts.on_block then return end
+    local decided, pairs_done, widest = 0, 0, nil
+    for _, track in ipairs(run.schedule.tracks) do
+        if track.verdict then decided = decided + 1 end
+        pairs_done = pairs_done + #track.all
+        local judged = not track.verdict and track.judged
+        if judged and judged.low then widest = math.max(widest or 0, math.log(judged.high / judged.low) / 2) end
+    end
+    run.opts.on_block { cases = #run.twins, decided = decided, pairs = pairs_done, widest = widest }
+end
+
+local function measure_pairs(run)
+    while not reason_to_stop(run) do
+        local case, order = run.schedule:next()
+        if not case then return end
+        if not has_time(run, case) then
+            run.stopped = ("the budget of %s was spent"):format(units.format_duration(run.opts.budget_s))
+            return
+        end
+        measure_block(run, case, order)
+        tell(run)
+    end
+end
+
+local function add_records(run)
+    for i, twin in ipairs(run.twins) do
+        if not run.schedule.tracks[i].dropped then
+            for _, side in ipairs { "a", "b" } do
+                local record = run.records[i][side]
+                if record then add_record(run, twin, side, record) end
+            end
+        end
+    end
+end
+
+-- What the run came to: a side that failed goes before a regression, and that before what cannot be told.
+local function conclude(run, doc)
+    local inconclusive, regressed = not doc.ab.valid, false
+    for _, verdict in ipairs(doc.verdicts) do
+        if verdict.gates and verdict.verdict == "regressed" then regressed = true end
+        if verdict.gates and verdict.verdict == "inconclusive" then inconclusive = true end
+    end
+    local exit = doc.exit
+    if regressed then exit = status.worst(exit, status.EXIT.regressed) end
+    if inconclusive and run.opts.strict then exit = status.worst(exit, status.EXIT.inconclusive) end
+    doc.exit, doc.status = exit, status.word(exit)
+    if exit == 0 and inconclusive then doc.status = "inconclusive" end
+end
+
+local function finish(run, started)
+    local doc, signo = run.doc, core.interrupted()
+    if signo == SIGALRM and run.opts.budget_s then signo = nil end
+    run.schedule:stop(reason_to_stop(run) or "nothing more was to be measured")
+    add_records(run)
+    doc.ab = {
+        what = run.sides.what, a = run.sides.a, b = run.sides.b, min_effect = run.min_effect, seed = run.seed,
+        looks = paired.looks, confidence = run.schedule.confidence, budget_s = run.opts.budget_s,
+        unknown = run.sides.unknown,
+    }
+    verdicts.add(doc, run)
+    results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo })
+    doc.findings = json.list() -- each case is one of hundreds of values: what they say together stands in the verdicts
+    conclude(run, doc)
+    return doc
+end
+
+---Measures and judges. Raises only where rig itself is at fault.
+---@param doc table  a results document without cases
+---@param twins rig.Twin[]
+---@param sides rig.AbSides
+---@param opts rig.AbOptions
+---@return table|nil doc  doc.exit is what to leave with
+---@return string|nil message  why nothing could be measured
+function M.run(doc, twins, sides, opts)
+    local seed = opts.seed or 0
+    local rng = core.rng("ab", seed)
+    local run = {
+        doc = doc, twins = twins, sides = sides, opts = opts, seed = seed,
+        min_effect = opts.min_effect or paired.min_effect, samples = {}, records = {}, value_s = {}, spent = {}, iterations = {},
+    }
+    for i = 1, #twins do run.samples[i], run.records[i], run.spent[i] = new_samples(), {}, 0 end
+    local started = core.now()
+    if opts.budget_s then
+        run.budget_end = started + opts.budget_s
+        local ok, message = core.alarm(opts.budget_s)
+        if not ok then return nil, message end
+    end
+    local random = function(lo, hi) return rng:int(lo, hi) end
+    run.schedule = schedule.new(#twins, {
+        min_effect = run.min_effect, random = random, widest_first = opts.budget_s ~= nil,
+    })
+    warm_up_all(run)
+    if opts.on_start then opts.on_start { most_s = estimate(run), cases = #twins } end
+    measure_pairs(run)
+    if opts.budget_s then core.alarm(0) end
+    if run.problem and #doc.cases == 0 and next(run.value_s) == nil then return nil, run.problem end
+    return finish(run, started)
+end
+
+M.with_iterations = cases_of.with_iterations
+
+return M

@@ -1,0 +1,58 @@
+--- The one number that a measured case is worth in an A/B run: seconds for an iteration, from the start of the pool
+--- through its close, and what else of a record can be compared between two sides.
+--- Pure. Neighbours: run.lua (has cases measured), schedule.lua (takes the numbers).
+
+local stats = require "rig.stats"
+
+local M = {}
+
+local EXACT = { "tasks", "messages", "payload_bytes", "forks" }
+
+--- Seconds for an iteration. The median stands for the maps, so that a case in which the machine stood still once is
+--- worth what the others are; what is done once in a case is shared out over its iterations.
+---@param record table  a case as it was measured
+---@return number|nil seconds  nil where nothing was measured to its end
+function M.seconds(record)
+    local phases = record.phases
+    local n = #phases.map_s
+    if record.status ~= "ok" or n == 0 then return nil end
+    local once = (phases.start_s or 0) + (phases.close_s or 0)
+    if record.params.barrier then once = once + (phases.deliver_s or 0) end
+    local seconds = stats.median(phases.map_s) + (stats.median(phases.reduce_s) or 0) + once / n
+    return seconds > 0 and seconds or nil
+end
+
+--- Processor time of all workers together for an iteration.
+---@param record table
+---@return number|nil seconds  nil where there are no workers, or the kernel counted too coarsely to tell
+function M.cpu_seconds(record)
+    local total = 0
+    for _, worker in ipairs(record.workers or {}) do total = total + (worker.user_s or 0) + (worker.sys_s or 0) end
+    local n = #record.phases.map_s
+    if total <= 0 or n == 0 then return nil end
+    return total / n
+end
+
+--- Counters that are the same in each run of the same program; none where the clock decides about chunks.
+---@param record table
+---@return table<string, integer>
+function M.exact_counters(record)
+    local counters, found = record.counters or {}, {}
+    if record.params.pool ~= "none" and math.type(record.params.chunk) == nil then return found end
+    for _, name in ipairs(EXACT) do found[name] = counters[name] end
+    return found
+end
+
+--- Figures of the scenario's own that are times.
+---@param record table
+---@return table<string, number> seconds  by name
+function M.metrics(record)
+    local found = {}
+    for name, metric in pairs(record.metrics or {}) do
+        local median = metric.unit == "s" and stats.median(metric.values)
+        if median and median > 0 then found[name] = median end
+    end
+    return found
+end
+
+return M

@@ -1,0 +1,35 @@
+-- What the gate is tried on: round trips of a byte through two pipes, nearly all of it the scheduler's work. `extra`
+-- adds round trips, in percent.
+local rig = require "rig"
+
+local TRIPS = 500
+
+local function echo(from, to)
+    for value in function() return from:read(1) end do to:write(value) end
+end
+
+return rig.scenario {
+    name = "gate_pipe",
+    about = "Round trips through a pipe, with a known number added",
+    params = { extra = 0 },
+    iterations = 3,
+    setup = function()
+        local there_in, there = rig.pipe()
+        local back, back_out = rig.pipe()
+        local child = rig.fork(echo, there_in, back_out)
+        there_in:close()
+        back_out:close()
+        return { there = there, back = back, child = child }
+    end,
+    body = function(p, state)
+        for _ = 1, math.floor(TRIPS * (1 + p.extra / 100) + 0.5) do
+            state.there:write "x"
+            state.back:read(1)
+        end
+    end,
+    teardown = function(_, state)
+        state.there:close()
+        state.back:close()
+        state.child:wait()
+    end,
+}
