@@ -5,6 +5,7 @@
 local core = require "rig.core"
 local env = require "rig.env"
 local equal = require "rig.equal"
+local json = require "rig.json"
 local measure_case = require "rig.case"
 local results = require "rig.results"
 local status = require "rig.status"
@@ -81,21 +82,52 @@ local function reason_to_stop(record, opts)
     end
 end
 
-local function run_cases(plan, opts, doc)
-    local stopped
-    for _, case in ipairs(plan.cases) do
-        local record
-        if stopped then
-            record = leave_out(case, stopped)
-        else
-            record = measure_case.measure(plan, case, opts)
-            stopped = reason_to_stop(record, opts)
-            if core.interrupted() == SIGALRM and opts.budget_s then note_budget(record, opts) end
+-- Cases are measured in an order that is drawn, anew in each round: what drifts while they run (heat, memory that the
+-- machine has to find first, other work) then falls on all of them and not on the last ones. Rounds follow each other.
+local function order_of(plan)
+    local rng, order = core.rng("order", plan.seed or 0), {}
+    for i in ipairs(plan.cases) do order[i] = i end
+    local first = 1
+    while first <= #order do
+        local last = first
+        while plan.cases[last + 1] and plan.cases[last + 1].run == plan.cases[first].run do last = last + 1 end
+        for i = last, first + 1, -1 do
+            local j = rng:int(first, i)
+            order[i], order[j] = order[j], order[i]
         end
+        first = last + 1
+    end
+    return order
+end
+
+-- Told and kept in the order of the plan, as soon as all before a case have been measured.
+local function hand_on(plan, opts, doc, records)
+    local case = plan.cases[#doc.cases + 1]
+    while case and records[case] do
+        local record = records[case]
         record.broken = nil
         results.add(doc, results.case(record, case.axes))
         if opts.on_case then opts.on_case(record, doc) end
+        case = plan.cases[#doc.cases + 1]
     end
+end
+
+local function run_cases(plan, opts, doc)
+    local stopped
+    local records, measured = {}, json.list()
+    for _, i in ipairs(order_of(plan)) do
+        local case = plan.cases[i]
+        if stopped then
+            records[case] = leave_out(case, stopped)
+        else
+            local record = measure_case.measure(plan, case, opts)
+            records[case], measured[#measured + 1] = record, i
+            stopped = reason_to_stop(record, opts)
+            if core.interrupted() == SIGALRM and opts.budget_s then note_budget(record, opts) end
+        end
+        hand_on(plan, opts, doc, records)
+    end
+    doc.order = measured
     return stopped
 end
 

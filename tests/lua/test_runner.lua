@@ -182,10 +182,11 @@ function TestFailures.test_an_error_in_a_hook_ends_the_run_with_its_place()
             hook == "reduce" and "function() error 'broken in reduce' end" or "rig.sum")
             .. (hook == "reduce" and "" or hook .. " = function() error 'broken in " .. hook .. "' end,"))
         lu.assertEquals(doc.exit, 2, hook)
-        lu.assertEquals(doc.cases[1].status, "error", hook)
-        lu.assertStrContains(doc.cases[1].reason, "broken in " .. hook)
-        lu.assertStrContains(doc.cases[1].reason, "test.lua:")
-        lu.assertEquals(doc.cases[2].status, "skipped", hook)
+        local first, other = doc.cases[doc.order[1]], doc.cases[3 - doc.order[1]]
+        lu.assertEquals(first.status, "error", hook)
+        lu.assertStrContains(first.reason, "broken in " .. hook)
+        lu.assertStrContains(first.reason, "test.lua:")
+        lu.assertEquals(other.status, "skipped", hook)
     end
 end
 
@@ -230,8 +231,37 @@ end
 function TestFailures.test_fail_fast_leaves_the_rest_out()
     local doc = run([[ workers = { 1, 2, 3 }, iterations = 1, items = 1, map = function(i) return i end,
         reduce = rig.sum, expect = function(p) return p.workers ~= 2 end, ]], { fail_fast = true })
-    lu.assertEquals({ doc.cases[1].status, doc.cases[2].status, doc.cases[3].status }, { "ok", "failed", "skipped" })
+    local measured = {}
+    for _, i in ipairs(doc.order) do measured[i] = true end
+    lu.assertEquals(doc.order[#doc.order], 2)
+    lu.assertEquals(doc.cases[2].status, "failed")
+    for _, i in ipairs { 1, 3 } do lu.assertEquals(doc.cases[i].status, measured[i] and "ok" or "skipped") end
     lu.assertEquals(doc.exit, 1)
+end
+
+TestOrder = {}
+
+local FOUR = [[ workers = { 1, 2, 3, 4 }, runs = 3, iterations = 1, items = 1, map = function(i) return i end, ]]
+
+function TestOrder.test_is_drawn_anew_in_each_round_and_rounds_follow_each_other()
+    local doc = run(FOUR, { seed = 5 })
+    lu.assertEquals(#doc.order, 12)
+    local rounds = {}
+    for i, index in ipairs(doc.order) do
+        local round = (i - 1) // 4 + 1
+        lu.assertEquals((index - 1) // 4 + 1, round)
+        rounds[round] = (rounds[round] or "") .. (index - 1) % 4
+    end
+    for _, words in ipairs(rounds) do lu.assertEquals(#words, 4) end
+    lu.assertFalse(rounds[1] == rounds[2] and rounds[2] == rounds[3], table.concat(rounds, " "))
+end
+
+function TestOrder.test_is_that_of_the_seed_and_cases_are_told_in_theirs()
+    local told = {}
+    local doc = run(FOUR, { seed = 5, on_case = function(case) told[#told + 1] = case.index end })
+    lu.assertEquals(run(FOUR, { seed = 5 }).order, doc.order)
+    lu.assertEquals(told, { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 })
+    for i, case in ipairs(doc.cases) do lu.assertEquals(case.index, i) end
 end
 
 TestVerify = {}

@@ -22,6 +22,9 @@ local SIGALRM = 14
 -- A value shorter than this is mostly the clock's and the scheduler's.
 local LEAST_VALUE_S = 0.02
 local MOST_ITERATIONS = 10000
+-- Values of a case that goes to the last look, and what share of a budget they may take: a red wants as many again.
+local VALUES = paired.looks[#paired.looks] * 5 // 2
+local SHARE_OF_BUDGET = 0.45
 -- What is kept back of a budget for the block under way and the writing of results.
 local RESERVE = 0.02
 
@@ -100,13 +103,18 @@ local function measure(run, twin, slot)
     return nil
 end
 
--- As many iterations as a value needs to be long enough, the same on both sides; found with side A, and kept where the
--- command line named a number.
+-- As many iterations as a value needs to be long enough, and no more than leave time for all pairs; the same on both
+-- sides, found with side A, and kept where the command line named a number.
 local function calibrate(run, twin, seconds)
-    if run.sides.fixed_iterations or twin.a.fixed_iterations then return end
-    local n = twin.a.params.iterations
-    if n * seconds >= LEAST_VALUE_S then return end
-    run.iterations[twin.index] = math.min(MOST_ITERATIONS, math.ceil(LEAST_VALUE_S / seconds))
+    if run.sides.fixed_iterations then return end
+    local n, least = twin.a.params.iterations, math.ceil(LEAST_VALUE_S / seconds)
+    local wanted = math.max(n, least)
+    if run.opts.budget_s then
+        local share = SHARE_OF_BUDGET * run.opts.budget_s / #run.twins
+        wanted = math.max(1, least, math.min(wanted, math.floor(share / (VALUES * seconds))))
+    end
+    wanted = math.min(MOST_ITERATIONS, wanted)
+    if wanted ~= n then run.iterations[twin.index] = wanted end
 end
 
 -- Before anything counts, each side runs once: what it loads is then in memory, a broken side is found at once, and it

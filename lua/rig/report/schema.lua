@@ -113,7 +113,7 @@ local case = object({
 -- a run whose two sides were measured by turns
 local ab = object({
     what = text, a = text, b = text, min_effect = number, seed = optional(whole), looks = list(count),
-    budget_s = optional(number), valid = flag, reason = optional(text), unknown = later_list(text),
+    budget_s = optional(number), confidence = optional(number), valid = flag, reason = optional(text), unknown = later_list(text),
 })
 
 local verdict = object({
@@ -122,6 +122,7 @@ local verdict = object({
     low = optional(number), high = optional(number), confidence = optional(number), pairs = optional(count),
     n_base = optional(count), n_new = optional(count), a = optional(number), b = optional(number),
     unit = optional(text), confirmed = optional(flag), gates = optional(flag), text = optional(text),
+    pairs_in_all = optional(count), iterations = optional(count), values = optional(object({ a = list(number), b = list(number), x = list(number) })),
     log_ratios = later_list(number),
     aa = optional(object({ effect = optional(number), low = optional(number), high = optional(number),
         pairs = optional(count), flagged = flag })),
@@ -163,7 +164,7 @@ local document = object({
         }), text = text, evidence = map(any),
     })),
     skipped = count, verify = optional(object({ right = flag, message = optional(text) })),
-    ab = optional(ab), verdicts = later_list(verdict), thresholds = later_list(threshold),
+    order = later_list(count), ab = optional(ab), verdicts = later_list(verdict), thresholds = later_list(threshold),
     baseline = optional(baseline),
 })
 

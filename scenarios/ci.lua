@@ -1,0 +1,60 @@
+-- Did a change make the decoder slower? A scenario for CI, to be copied: it measures a function of a C library or of a
+-- script, and its two sides are two builds of the one or two versions of the other.
+--
+--   rig scenarios/ci.lua                                               as it is: is it right, is it fast enough
+--   rig scenarios/ci.lua --ab lib=base/librunlength.so,head/librunlength.so
+--   rig scenarios/ci.lua --ab script=base/runlength.lua,head/runlength.lua --budget 3m --markdown summary.md
+--
+-- A library is built with: cc -O2 -shared -fPIC -DRIG_PLUGIN -I core/include -o librunlength.so scenarios/ci/runlength.c
+-- Exit status 3 means slower, whatever else this machine was doing; scenarios/README.md shows the whole job.
+
+local rig = require "rig"
+
+local RUNS = 5000 -- in each text: pairs of a length and a character
+
+local function encoded(rng)
+    local pairs_of = {}
+    for i = 1, RUNS do pairs_of[i] = string.char(rng:int(1, 9), rng:int(97, 122)) end
+    return table.concat(pairs_of)
+end
+
+-- What is measured where no library and no script is named.
+local function decode(text)
+    local parts, rep, byte = {}, string.rep, string.byte
+    for i = 1, #text, 2 do parts[#parts + 1] = rep(text:sub(i + 1, i + 1), byte(text, i)) end
+    return table.concat(parts)
+end
+
+return rig.scenario {
+    name = "ci",
+    about = "Decoding 40 run-length encoded texts, by a C library or by a script",
+
+    params = {
+        lib = { default = "", help = "a shared object with a workload `decode`" },
+        script = { default = "", help = "a Lua file that returns a function like `decode`" },
+    },
+    pool = { "serial", "builtin" },
+    workers = 2,
+    iterations = 3,
+
+    -- loaded in `setup`, so that each side of an A/B run has only its own library in memory
+    setup = function(p)
+        if p.lib ~= "" then assert(rig.load(p.lib)) end
+    end,
+    init = function(p)
+        if p.lib ~= "" then return rig.workload "decode" end
+        return p.script ~= "" and assert(loadfile(p.script))() or decode
+    end,
+
+    items = function(p)
+        local rng, list = rig.rng(p.seed), {}
+        for i = 1, 40 do list[i] = encoded(rng) end
+        return list
+    end,
+    map = function(item, fixed, w)
+        local text = w.state(item, fixed, w)
+        return #text
+    end,
+    reduce = rig.sum,
+    expect = function(_, total) return total > 40 * RUNS * 4 and total < 40 * RUNS * 6, "lengths do not add up" end,
+}

@@ -1,0 +1,201 @@
+-- `--ab` and `rig ab` as people meet them: real processes, real differences, exit statuses, and what goes wrong on one
+-- side. Differences are large, so that no machine is too noisy to see them.
+
+local lu = require "luaunit"
+local json = require "rig.json"
+local rigtest = require "rigtest"
+
+if not os.getenv "RIG" then
+    print "skipped: RIG does not name the executable"
+    os.exit(77)
+end
+
+local rig, RIG = rigtest.rig, os.getenv "RIG"
+local SCENARIO, OUT = "test_ab.scenario.lua", "test_ab.json"
+
+local function scenario(text)
+    rigtest.write(SCENARIO, 'local rig = require "rig"\nreturn rig.scenario {\n' .. text .. "\n}\n")
+end
+
+local function spins(more)
+    scenario([[
+        name = "spins", params = { factor = 100, wrong = false }, pool = { "serial", "builtin" }, workers = 2,
+        iterations = 2, items = 4,
+        map = function(item, _, w) rig.spin(2e-6 * w.p.factor) return w.p.wrong and 0 or item end,
+        reduce = rig.sum, expect = 10,
+    ]] .. (more or ""))
+end
+
+local function remove()
+    for _, path in ipairs { SCENARIO, OUT } do os.remove(path) end
+end
+
+local function wants(result, exit, out, err)
+    lu.assertEquals(result.exit, exit, result.out .. result.err)
+    if out then lu.assertStrContains(result.out, out) end
+    if err then lu.assertStrContains(result.err, err) end
+end
+
+local function document()
+    return assert(json.decode(rigtest.read(OUT)))
+end
+
+local function times(doc)
+    local list = {}
+    for _, verdict in ipairs(doc.verdicts) do
+        if verdict.gates then list[#list + 1] = verdict end
+    end
+    return list
+end
+
+TestParameter = {}
+
+function TestParameter.tearDown() remove() end
+
+function TestParameter.test_a_slower_value_ends_with_3_and_names_the_cases()
+    spins()
+    wants(rig(SCENARIO, "iterations=2", "--ab", "factor=100,400", "--json", OUT), 3, "regressed")
+    local doc = document()
+    lu.assertEquals(doc.status, "regressed")
+    lu.assertEquals(doc.ab.what, "factor")
+    lu.assertTrue(doc.ab.valid)
+    local list = times(doc)
+    lu.assertEquals({ list[1].case, list[2].case }, { "serial", "builtin" })
+    for _, verdict in ipairs(list) do
+        lu.assertEquals(verdict.verdict, "regressed")
+        lu.assertTrue(verdict.confirmed)
+        lu.assertTrue(verdict.low > 1.1, verdict.text)
+        lu.assertEquals(#verdict.log_ratios, 40) -- twice the first look
+    end
+end
+
+function TestParameter.test_a_faster_value_passes()
+    spins()
+    wants(rig(SCENARIO, "iterations=2", "--ab", "factor=400,100", "--only", "pool=serial", "--json", OUT), 0, "improved")
+    lu.assertEquals(document().status, "passed")
+end
+
+function TestParameter.test_the_same_value_twice_is_no_regression()
+    spins()
+    local result = rig(SCENARIO, "iterations=2", "--ab", "factor=100,100", "--only", "pool=serial", "--json", OUT)
+    lu.assertEquals(result.exit, 0, result.out .. result.err)
+    lu.assertNotEquals(times(document())[1].verdict, "regressed")
+end
+
+function TestParameter.test_short_cases_get_the_same_larger_number_of_iterations_on_both_sides()
+    scenario 'params = { x = 1 }, iterations = 1, body = function(p) rig.spin(0.001 * p.x) end'
+    wants(rig(SCENARIO, "--ab", "x=1,3", "--json", OUT), 3)
+    local doc = document()
+    lu.assertTrue(#doc.cases[1].phases.map_s >= 15)
+    lu.assertEquals(#doc.cases[1].phases.map_s, #doc.cases[2].phases.map_s)
+end
+
+function TestParameter.test_random_numbers_are_the_same_on_both_sides()
+    scenario [[
+        params = { side = { "a", "b" } }, pool = "serial", items = 3,
+        map = function(_, _, w) return w.rng:int(1, 1 << 40) end,
+        reduce = function(list) return table.concat(list, " ") end,
+        expect = function(_, sum) rig.metric("seen", #sum) return true end,
+    ]]
+    wants(rig(SCENARIO, "--ab", "side=a,b", "--json", OUT), 0)
+    local doc = document()
+    lu.assertEquals(doc.cases[1].iterations[1].result, doc.cases[2].iterations[1].result)
+end
+
+function TestParameter.test_a_wrong_result_on_one_side_is_a_failed_check()
+    spins()
+    wants(rig(SCENARIO, "--ab", "wrong=false,true", "--only", "pool=serial", "--json", OUT), 1, nil, "expected 10")
+    lu.assertEquals(document().status, "failed")
+end
+
+function TestParameter.test_a_coordinator_that_dies_is_a_fault()
+    spins [[ setup = function(p) if p.factor > 100 then os.exit(7) end end]]
+    wants(rig(SCENARIO, "iterations=2", "--ab", "factor=100,200", "--only", "pool=serial"), 4, nil, "exit status 7")
+end
+
+function TestParameter.test_what_cannot_be_told_in_the_time_is_6_when_strict()
+    spins()
+    local words = { SCENARIO, "iterations=2", "--ab", "factor=100,102", "--only", "pool=serial", "--budget", "300ms", "--json", OUT }
+    wants(rig(table.unpack(words)), 0, "inconclusive")
+    lu.assertStrContains(times(document())[1].text, "budget")
+    words[#words + 1] = "--strict"
+    wants(rig(table.unpack(words)), 6)
+end
+
+function TestParameter.test_show_says_it_again()
+    spins()
+    wants(rig(SCENARIO, "iterations=2", "--ab", "factor=100,400", "--only", "pool=serial", "--json", OUT), 3)
+    wants(rig("show", OUT), 0, "regressed")
+end
+
+TestUsage = {}
+
+function TestUsage.tearDown() remove() end
+
+function TestUsage.test_two_values_are_needed()
+    spins()
+    wants(rig(SCENARIO, "--ab", "factor"), 2, nil, "not NAME=A,B")
+    wants(rig(SCENARIO, "--ab", "factor=1"), 2, nil, "one value")
+    wants(rig(SCENARIO, "--ab", "factor=1,2,3"), 2, nil, "3 values")
+    wants(rig(SCENARIO, "--ab", "fctor=1,2"), 2, nil, "did you mean factor?")
+    wants(rig(SCENARIO, "--ab", "iterations=1,2"), 2, nil, "only says how much is measured")
+    wants(rig(SCENARIO, "--ab", "factor=100,200", "--min-effect", "three"), 2, nil, "--min-effect")
+    wants(rig(SCENARIO, "--ab", "factor=100,200", "--min-effect", "0%"), 2, nil, "--min-effect")
+end
+
+TestExecutables = {}
+
+function TestExecutables.tearDown()
+    remove()
+    os.remove "slow.sh"
+end
+
+-- An executable that is rig, with another parameter: as good as a slower build.
+local function slower()
+    rigtest.write("slow.sh", ([[
+#!/bin/sh
+case "$1" in run) shift; exec %s run "$@" factor=400 ;; esac
+exec %s "$@"
+]]):format(rigtest.quote(RIG), rigtest.quote(RIG)))
+    assert(os.execute "chmod +x slow.sh")
+    return "./slow.sh"
+end
+
+function TestExecutables.test_a_slower_one_ends_with_3()
+    spins()
+    wants(rig("ab", RIG, slower(), SCENARIO, "iterations=2", "--only", "pool=serial", "--json", OUT), 3, "regressed")
+    local doc = document()
+    lu.assertEquals(doc.ab.what, "executables")
+    lu.assertEquals(doc.ab.b, "./slow.sh")
+    lu.assertTrue(times(doc)[1].low > 1.1)
+end
+
+function TestExecutables.test_the_same_one_twice_does_not()
+    spins()
+    local result = rig("ab", RIG, RIG, SCENARIO, "iterations=2", "--only", "pool=serial")
+    lu.assertEquals(result.exit, 0, result.out .. result.err)
+end
+
+function TestExecutables.test_what_the_older_one_does_not_know_is_left_out_and_said()
+    spins()
+    -- an older build: without the parameter `wrong`, and without the builtin pool
+    rigtest.write("slow.sh", ([[
+#!/bin/sh
+for word; do case "$word" in wrong=*) echo "rig: command line: wrong: no such parameter" >&2; exit 2;; esac; done
+exec %s "$@" --only pool=serial
+]]):format(rigtest.quote(RIG)))
+    assert(os.execute "chmod +x slow.sh")
+    wants(rig("ab", "./slow.sh", RIG, SCENARIO, "wrong=false", "--budget", "1s", "--json", OUT), 0)
+    local unknown = table.concat(document().ab.unknown, "\n")
+    lu.assertStrContains(unknown, "wrong=false")
+    lu.assertStrContains(unknown, "case builtin")
+end
+
+function TestExecutables.test_one_that_is_none_is_named()
+    spins()
+    wants(rig("ab", "./nowhere", RIG, SCENARIO), 2, nil, "./nowhere")
+    wants(rig("ab", RIG, "/bin/true", SCENARIO), 2, nil, "does not answer like rig")
+    wants(rig("ab", RIG, RIG), 2, nil, "nothing to ab")
+end
+
+os.exit(lu.LuaUnit.run())
