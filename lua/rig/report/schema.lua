@@ -131,8 +131,8 @@ local verdict = object({
 local threshold = object({
     text = text, where = optional(map(any)), case = optional(text), cases = later_list(count),
     metric = optional(text), value = optional(number), low = optional(number), high = optional(number),
-    n = optional(count), limit = optional(number), judged_by = enum({ "interval", "median", "nothing" }),
-    passed = flag, reason = optional(text),
+    n = optional(count), limit = optional(number), unit = optional(text),
+    judged_by = enum({ "interval", "median", "nothing" }), passed = flag, reason = optional(text),
 })
 
 local baseline = object({
