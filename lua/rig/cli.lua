@@ -4,6 +4,7 @@
 --- Neighbours: options.lua reads the words, commands.lua has show, check and list.
 
 local core = require "rig.core"
+local outputs = require "rig.outputs"
 local status = require "rig.status"
 
 local M = {}
@@ -18,7 +19,6 @@ local MOST_PROBLEMS = 5
 
 -- A message longer than this is somebody's data, not something to read.
 local LONGEST_PROBLEM = 4000
-local LONGEST_PATH = 400
 
 -- ---- printing ------------------------------------------------------------------------------------------------------
 
@@ -104,64 +104,32 @@ local function plan_of(opts)
     })
 end
 
-local ITS_STDOUT = { ["-"] = true, ["/dev/stdout"] = true, ["/dev/fd/1"] = true, ["/proc/self/fd/1"] = true }
-
-local function reason_of(message)
-    return (message:match "[^:]*$":gsub("^ ", ""))
-end
-
-local function cannot_write(path)
-    if path == "" then return "--json: the file's name is empty" end
-    local itself = core.real_path(path .. "/.")
-    if itself or path:sub(-1) == "/" then return ("%s: is a folder; name a file in it"):format(path) end
-    local ok, why, code = core.probe_file(path)
-    if ok then return nil end
-    if code == "ENOENT" and not core.real_path(path:match "^(.*/)[^/]*$" or ".") then
-        return path .. ": its folder does not exist"
+-- Whether all that was asked for can be written; what scripts print must then stay out of stdout.
+local function prepare_outputs(opts, source, what)
+    local list, mistake = outputs.requested(opts)
+    if not list then
+        complain(mistake)
+        return nil, EXIT.error
     end
-    local shown = #path > LONGEST_PATH and path:sub(1, LONGEST_PATH) .. "…" or path
-    return ("%s: cannot be written: %s"):format(shown, reason_of(why))
-end
-
--- Checked before the run, because an hour's results that cannot be written are worse than an error now. Never opens
--- what is there: a FIFO would wait for its other end.
-local function prepare_output(opts)
-    local path = opts.json
-    if not path then return 0 end
-    local problem
-    if path == "-" then
+    local problem, usage = outputs.problem(list, source, what)
+    if not problem and outputs.use_stdout(list) then
         local fd, why = keep_stdout()
-        problem = not fd and "stdout: cannot be written: " .. reason_of(why)
-    else
-        local itself = core.real_path(path)
-        if itself and itself == core.real_path(opts.scenario) then
-            complain(("--json: %s is the scenario itself; name another file"):format(path))
-            return EXIT.error
-        end
-        problem = cannot_write(path)
+        problem = not fd and "stdout: cannot be written: " .. outputs.reason_of(why) or nil
     end
-    if not problem then return 0 end
+    if not problem then return list, 0 end
     complain(problem)
-    return EXIT.unreadable
+    return nil, usage and EXIT.error or EXIT.unreadable
 end
 
-local function write_json(opts, doc)
-    if not opts.json then return 0 end
-    local text, problem = require("rig.report.json").render(doc)
-    if text and opts.json == "-" then
-        say(document_fd, text)
-    elseif text then
-        local ok, why = core.write_file(opts.json, text)
-        if not ok then problem = why end
-    end
-    if not problem then return 0 end
-    complain(problem)
-    return EXIT.unreadable
+local function write_outputs(list, doc)
+    local text, problems = outputs.write(list, doc)
+    if text then say(document_fd, text) end
+    for _, problem in ipairs(problems) do complain(problem) end
+    return #problems > 0 and EXIT.unreadable or 0
 end
 
 -- What is shown while a run goes on, and where.
-local function new_view(opts, plan)
-    local fd = opts.json == "-" and STDERR or STDOUT
+local function new_view(opts, plan, fd)
     local shows_progress = not opts.quiet and not opts.no_progress and core.isatty(STDERR)
     local expected, total
     if not opts.quiet and (opts.budget_s or shows_progress) then expected, total = require("rig.estimate").run(plan) end
@@ -195,6 +163,14 @@ local function tell_problems(doc)
     if doc.verify and not doc.verify.right then complain(doc.verify.message) end
 end
 
+-- What is left to do when a run has been shown.
+local function conclude(view, list, doc)
+    tell_problems(doc)
+    local annotations = outputs.annotations(doc)
+    if annotations then say(view.fd, annotations) end
+    return status.worst(doc.exit, write_outputs(list, doc))
+end
+
 -- The words that ran it, as `rig show` says them.
 local function command_words(argv)
     local words = { argv[0] or "rig" }
@@ -202,12 +178,11 @@ local function command_words(argv)
 end
 
 local function run(opts, argv)
-    if ITS_STDOUT[opts.json] then opts.json = "-" end
-    local unwritable = prepare_output(opts)
-    if unwritable ~= 0 then return unwritable end
+    local list, unwritable = prepare_outputs(opts, opts.scenario, "the scenario")
+    if not list then return unwritable end
     local plan, problem = plan_of(opts)
     if not plan then return refuse(problem) end
-    local view = new_view(opts, plan)
+    local view = new_view(opts, plan, outputs.use_stdout(list) and STDERR or STDOUT)
     local doc
     doc, problem = require("rig.runner").run(plan, {
         argv = command_words(argv), label = opts.label, force = opts.force, fail_fast = opts.fail_fast,
@@ -219,8 +194,7 @@ local function run(opts, argv)
     view.progress:erase()
     if not doc then return refuse(problem) end
     if view.printer then say(view.fd, view.printer:finish(doc)) end
-    tell_problems(doc)
-    return status.worst(doc.exit, write_json(opts, doc))
+    return conclude(view, list, doc)
 end
 
 -- ---- A/B -----------------------------------------------------------------------------------------------------------
@@ -233,8 +207,7 @@ local function ab_ready(opts)
     return command.of_param(s, opts)
 end
 
-local function ab_view(opts, ready)
-    local fd = opts.json == "-" and STDERR or STDOUT
+local function ab_view(opts, ready, fd)
     local shows_progress = not opts.quiet and not opts.no_progress and core.isatty(STDERR)
     local view = { fd = fd, progress = require("rig.ab.progress").new { fd = STDERR, enabled = shows_progress } }
     if not opts.quiet then
@@ -245,12 +218,11 @@ local function ab_view(opts, ready)
 end
 
 local function run_ab(opts, argv)
-    if ITS_STDOUT[opts.json] then opts.json = "-" end
-    local unwritable = prepare_output(opts)
-    if unwritable ~= 0 then return unwritable end
+    local list, unwritable = prepare_outputs(opts, opts.scenario, "the scenario")
+    if not list then return unwritable end
     local ready, problem = ab_ready(opts)
     if not ready then return refuse(problem) end
-    local view = ab_view(opts, ready)
+    local view = ab_view(opts, ready, outputs.use_stdout(list) and STDERR or STDOUT)
     local doc
     doc, problem = require("rig.ab.command").run(ready, {
         argv = command_words(argv), label = opts.label, force = opts.force, fail_fast = opts.fail_fast,
@@ -264,8 +236,7 @@ local function run_ab(opts, argv)
     view.progress:erase()
     if not doc then return refuse(problem) end
     if view.report then say(view.fd, view.report.finish(doc, look_of(opts, view.fd))) end
-    tell_problems(doc)
-    return status.worst(doc.exit, write_json(opts, doc))
+    return conclude(view, list, doc)
 end
 
 -- ---- the words -----------------------------------------------------------------------------------------------------
@@ -288,20 +259,24 @@ local function version()
     return 0
 end
 
--- The other commands print a text and have a status, or a problem.
+-- The other commands print a text and have a status, or a problem; some also a document to be written.
 local function other(opts)
     local fd, unwritable = STDOUT, nil
-    if opts.json then fd, unwritable = keep_stdout() end
+    if opts.json == true then fd, unwritable = keep_stdout() end
     if unwritable then
-        complain("stdout: cannot be written: " .. reason_of(unwritable))
+        complain("stdout: cannot be written: " .. outputs.reason_of(unwritable))
         return EXIT.unreadable
     end
-    local text, exit, problem = require("rig.commands")[opts.command](opts, {
-        plan_of = plan_of, look = look_of(opts, STDOUT),
+    local list, refused = prepare_outputs(opts, opts.file or "", "what is read")
+    if not list then return refused end
+    if outputs.use_stdout(list) then fd = STDERR end
+    local text, exit, problem, doc = require("rig.commands")[opts.command](opts, {
+        plan_of = plan_of, look = look_of(opts, fd),
     })
     if core.interrupted() then return refuse() end
     if text then say(fd, text) end
     if problem then complain(problem) end
+    if doc then exit = status.worst(exit, write_outputs(list, doc)) end
     return exit
 end
 
@@ -341,7 +316,7 @@ function M.main(argv)
     local fine, exit = xpcall(act, debug.traceback, argv)
     if not fine then exit = ended_by_error(exit) end
     if not unprinted then return exit end
-    complain("stdout: cannot be written: " .. reason_of(unprinted))
+    complain("stdout: cannot be written: " .. outputs.reason_of(unprinted))
     return exit == EXIT_INTERNAL and exit or status.worst(exit, EXIT.unreadable)
 end
 

@@ -38,10 +38,11 @@ end
 ---@return string? text
 ---@return integer exit
 ---@return string? problem
+---@return table? doc to be written in the forms that were asked for
 function M.show(opts, context)
     local doc, problem = require("rig.results").read(opts.file)
     if not doc then return nil, EXIT.unreadable, problem end
-    return require("rig.report.text").render(doc, context.look), 0
+    return require("rig.report.text").render(doc, context.look), 0, nil, doc
 end
 
 -- ---- check ---------------------------------------------------------------------------------------------------------

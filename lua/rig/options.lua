@@ -24,7 +24,7 @@ M.commands = {
 
 -- Designed, but not in this version: known words deserve another answer than unknown ones.
 local LATER = {
-    "csv", "markdown", "junit", "junit-xml", "html", "trace", "baseline", "gate",
+    "html", "trace", "baseline", "gate",
     "sandbox", "find-crossing", "accept-counters",
 }
 local is_later = {}
@@ -114,12 +114,20 @@ local function add_judging(parser)
     parser:flag("--strict", "what cannot be told is no success: exit status 6")
 end
 
+-- The forms in which results are written, beside JSON: outputs.lua.
+local function add_outputs(parser)
+    once(parser, "--csv --export-csv", "every sample as a row of a table; - is stdout"):argname "F"
+    once(parser, "--markdown --export-markdown", "a summary for a pull request"):argname "F"
+    once(parser, "--junit --junit-xml", "JUnit XML for CI systems"):argname "F"
+end
+
 local function run_parser()
     local parser = new_parser("run", "Runs a scenario and says what it found.")
     parser:argument("scenario", "a Lua file"):args "?"
     parser:argument("settings", "parameters: VALUE[,VALUE…], 1..8, 1e5..1e8:5"):args "*":argname "NAME=VALUE"
     add_choice(parser)
     once(parser, "--json --export-json", "write the results there; - is stdout"):argname "F"
+    add_outputs(parser)
     once(parser, "--budget", "longest time for the whole run"):argname "D"
     once(parser, "--ab", "measure two values of a parameter by turns, and judge"):argname "NAME=A,B"
     add_judging(parser)
@@ -141,6 +149,7 @@ local function ab_parser()
     parser:option("--only", "only these values of a parameter; may be repeated"):count("*"):argname "NAME=VALUE,…"
     once(parser, "--seed", "what random numbers start from"):argname "N"
     once(parser, "--json --export-json", "write the results there; - is stdout"):argname "F"
+    add_outputs(parser)
     once(parser, "--budget", "longest time for the whole run"):argname "D"
     once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
     add_judging(parser)
@@ -165,6 +174,7 @@ end
 local function show_parser()
     local parser = new_parser("show", "Shows saved results.")
     parser:argument("file", "results as --json wrote them"):args "?":argname "RESULTS.json"
+    add_outputs(parser)
     add_look(parser)
     return parser
 end
@@ -241,8 +251,9 @@ end
 local function collect(command, parsed)
     local opts = {
         command = command, help = parsed.help, scenario = parsed.scenario, file = parsed.file, folders = parsed.folders,
-        json = parsed.json, label = parsed.label, fail_fast = parsed.fail_fast, force = parsed.force,
-        quiet = parsed.quiet, no_progress = parsed.no_progress, color = parsed.color, smoke = parsed.smoke,
+        json = parsed.json, csv = parsed.csv, markdown = parsed.markdown, junit = parsed.junit, label = parsed.label,
+        fail_fast = parsed.fail_fast, force = parsed.force, quiet = parsed.quiet, no_progress = parsed.no_progress,
+        color = parsed.color, smoke = parsed.smoke,
         base = parsed.base, head = parsed.head, strict = parsed.strict,
     }
     if opts.help then return opts end

@@ -1,11 +1,13 @@
 -- What a terminal shows once all cases have ended: what the table's marks mean, bars, the scenario's own figures,
--- failures, findings, the verdict. Lists of lines each, empty where there is nothing to say.
--- Neighbours: text.lua (prints them), chart (bars), columns (the names of cases).
+-- verdicts, failures, thresholds, findings, the status. Lists of lines each, empty where there is nothing to say.
+-- Neighbours: text.lua (prints them), chart (bars), verdicts (A/B runs, thresholds), columns (the names of cases).
 
 local chart = require("rig.report.chart")
 local columns = require("rig.report.columns")
 local human = require("rig.report.human")
+local judged = require("rig.report.judged")
 local layout = require("rig.report.layout")
+local verdicts = require("rig.report.verdicts")
 
 local M = {}
 
@@ -212,6 +214,8 @@ local function counts_text(doc)
         if counts[status] then words[#words + 1] = ("%d %s"):format(counts[status], status) end
     end
     if all > 0 then words[#words + 1] = ("%s of %s right"):format(human.group(right), human.count(all, "result")) end
+    words[#words + 1] = judged.counts(doc)
+    words[#words + 1] = judged.thresholds(doc)
     if doc.duration_s then words[#words + 1] = human.duration(doc.duration_s) end
     return table.concat(words, ", ")
 end
@@ -224,9 +228,9 @@ local function verdict(ctx)
     local wrapped = layout.wrap(said, ctx.width, "    ", ctx.width - 2)
     local status = ctx.paint(STATUS_STYLE[doc.status] or "yellow", doc.status)
     local lines = { "  " .. status .. wrapped:sub(#doc.status + 1) }
-    local judged = doc.verify
-    if judged and not judged.right then
-        local why = "✗ verify: " .. human.clean(judged.message or "it says that the run is wrong")
+    local verify = doc.verify
+    if verify and not verify.right then
+        local why = "✗ verify: " .. human.clean(verify.message or "it says that the run is wrong")
         table.insert(lines, 1, "  " .. ctx.paint("red", layout.wrap(why, ctx.width, "    ", ctx.width - 2)))
     end
     return lines
@@ -255,10 +259,15 @@ function M.all(doc, info, list, width, paint)
     local function add(lines, before)
         if #lines > 0 then parts[#parts + 1] = before .. table.concat(lines, "\n") .. "\n" end
     end
-    add(notes(ctx), "")
-    add(chart.of(doc, width, paint), "\n")
-    add(metrics(ctx), "\n")
+    -- of an A/B run each case is one of hundreds of values: its verdicts say what there is to say
+    if not doc.ab then
+        add(notes(ctx), "")
+        add(chart.of(doc, width, paint), "\n")
+        add(metrics(ctx), "\n")
+    end
+    add(verdicts.of(doc, width, paint), "\n")
     add(failures(ctx), "\n")
+    add(verdicts.thresholds(doc, width, paint), "\n")
     add(findings(ctx), "\n")
     add(busy(ctx), "\n")
     add(verdict(ctx), "\n")

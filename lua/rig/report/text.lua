@@ -17,6 +17,7 @@ local NARROWEST = 60
 ---@field varying string[]
 ---@field cases { index: integer, params: table, run: integer|nil }[]
 ---@field estimate_s number|nil  how long it will take
+---@field ab table|nil  of an A/B run: its verdicts take the place of the table of cases
 
 ---@class rig.TextOptions
 ---@field color boolean|nil
@@ -48,7 +49,7 @@ function M.begin(info, opts)
     opts = opts or {}
     local printer = setmetatable({
         info = { scenario = info.scenario, varying = info.varying or {}, cases = info.cases or {},
-            estimate_s = info.estimate_s, kind = kind_of(info), rated = is_rated(info) },
+            estimate_s = info.estimate_s, kind = kind_of(info), rated = is_rated(info), ab = info.ab },
         width = math.max(NARROWEST, opts.columns or DEFAULT_COLUMNS), paint = layout.painter(opts.color),
     }, Printer)
     printer.columns = columns.of(printer.info, printer.width)
@@ -97,12 +98,15 @@ function Printer:header()
     local about = info.scenario.about or ""
     about = about ~= "" and ": " .. human.clean(about) or ""
     local first = layout.wrap(name .. about, self.width)
-    local titles = columns.line(self.columns, function(column) return column.title end, paint)
-    return table.concat({
+    local lines = {
         paint("bold", first:sub(1, #name)) .. first:sub(#name + 1),
         paint("dim", layout.wrap(facts(info), self.width)),
-        "", paint("dim", (titles:gsub("%s+$", ""))),
-    }, "\n") .. "\n"
+    }
+    if not info.ab then
+        local titles = columns.line(self.columns, function(column) return column.title end, paint)
+        table.move({ "", paint("dim", (titles:gsub("%s+$", ""))) }, 1, 2, 3, lines)
+    end
+    return table.concat(lines, "\n") .. "\n"
 end
 
 local SAID = { skipped = "skipped: ", error = "✗ ", faulted = "✗ ", failed = "✗ ", interrupted = "" }
@@ -129,8 +133,9 @@ end
 
 --- The row of a case that has ended, and what is wrong with it.
 ---@param case table
----@return string text  ends in a newline
+---@return string text  ends in a newline; empty for a sound case of an A/B run
 function Printer:case(case)
+    if self.info.ab and case.status == "ok" then return "" end
     if case.status == "skipped" or #case.phases.map_s == 0 then return self:reason_row(case) end
     local paint = self.paint
     local text = columns.line(self.columns, function(column) return column.cell(case) end, paint)

@@ -1,0 +1,158 @@
+-- What the verdicts and thresholds of a document come to: which are red, how many of each, and what must be known to
+-- believe them: the A/A arm, what was not settled and what to do about it, the baseline.
+-- Not for computing verdicts (paired, compare) or showing them (verdicts, markdown, junit, annotations: they ask here).
+
+local change = require("rig.report.change")
+local human = require("rig.report.human")
+
+local M = {}
+
+--- Whether an A/B run may be believed: base against base did not differ.
+---@param doc table
+---@return boolean
+function M.is_valid(doc)
+    return not doc.ab or doc.ab.valid ~= false
+end
+
+--- Whether a verdict counts against the run.
+---@param doc table
+---@param v table
+---@return boolean
+function M.is_red(doc, v)
+    if not M.is_valid(doc) or v.gates == false then return false end
+    if v.verdict == "regressed" then return true end
+    -- what may vary a little decides only where it was asked to
+    return v.verdict == "changed" and (v.kind == "exact" or v.gates == true)
+end
+
+--- Whether a verdict is worth a look though it does not count.
+---@param doc table
+---@param v table
+---@return boolean
+function M.is_yellow(doc, v)
+    if v.verdict == "inconclusive" then return true end
+    return (v.verdict == "regressed" or v.verdict == "changed") and not M.is_red(doc, v)
+end
+
+local ORDER = { "regressed", "changed", "inconclusive", "improved", "unchanged" }
+
+--- How many of each.
+---@param doc table
+---@return string|nil such as "1 regressed, 2 unchanged"; nil where nothing was judged
+function M.counts(doc)
+    local counts, words = {}, {}
+    for _, v in ipairs(doc.verdicts or {}) do counts[v.verdict] = (counts[v.verdict] or 0) + 1 end
+    for _, word in ipairs(ORDER) do
+        if counts[word] then words[#words + 1] = ("%d %s"):format(counts[word], word) end
+    end
+    return #words > 0 and table.concat(words, ", ") or nil
+end
+
+--- Whether a threshold was left out, as one is for cases that the command line left out: it neither held nor failed.
+---@param t table
+---@return boolean
+function M.is_left_out(t)
+    return t.passed and t.judged_by == "nothing"
+end
+
+--- How many thresholds held.
+---@param doc table
+---@return string|nil such as "3 of 4 thresholds held"
+function M.thresholds(doc)
+    local held, all = 0, 0
+    for _, t in ipairs(doc.thresholds or {}) do
+        if not M.is_left_out(t) then all = all + 1 end
+        if t.passed and not M.is_left_out(t) then held = held + 1 end
+    end
+    if all == 0 then return nil end
+    return ("%d of %s held"):format(held, human.count(all, "threshold"))
+end
+
+--- The two sides, in a few words.
+---@param doc table
+---@return string|nil
+function M.title(doc)
+    local ab, baseline = doc.ab, doc.baseline
+    if ab then
+        local what = ab.what ~= "executables" and " of " .. human.clean(ab.what) or ""
+        return ("A/B%s: %s against %s"):format(what, human.clean(ab.b), human.clean(ab.a))
+    elseif baseline then
+        local when = baseline.started and (", measured %s"):format(
+            human.clean(baseline.started:gsub("T", " "):gsub("Z$", " UTC"))) or ""
+        return ("Against %s%s"):format(human.clean(baseline.file), when)
+    end
+    return nil
+end
+
+-- The widest of the A/A arms' intervals says what the machine could tell apart.
+local function arms(doc)
+    local low, high, flagged, all = 1, 1, {}, 0
+    for _, v in ipairs(doc.verdicts or {}) do
+        if v.aa then
+            all = all + 1
+            low, high = math.min(low, v.aa.low or 1), math.max(high, v.aa.high or 1)
+            if v.aa.flagged then
+                flagged[#flagged + 1] = ("%s by %s"):format(change.name(v), change.of({
+                    kind = "time", effect = v.aa.effect, low = v.aa.low, high = v.aa.high }))
+            end
+        end
+    end
+    return low, high, flagged, all
+end
+
+local function arm_note(doc)
+    local low, high, flagged, all = arms(doc)
+    if doc.ab.valid == false then
+        local where = #flagged > 0 and "base differs from itself in " .. human.join(flagged)
+            or doc.ab.reason and human.clean(doc.ab.reason) or "base differs from itself"
+        return { style = "red", text = ("A/A: %s: this run says nothing. Let the machine come to rest (rig doctor) "
+            .. "and run it again"):format(where) }
+    elseif all > 0 then
+        return { text = ("A/A: base against base shows no difference (%s %%)"):format(change.interval(low, high)) }
+    end
+end
+
+local function unsettled_note(doc)
+    local cases, most = 0, 0
+    for _, v in ipairs(doc.verdicts or {}) do
+        if v.verdict == "inconclusive" then cases, most = cases + 1, math.max(most, v.pairs or 0) end
+    end
+    if cases == 0 then return nil end
+    local what = human.count(cases, "verdict") .. " inconclusive"
+    if not doc.ab then
+        return { style = "yellow", text = what .. ": the intervals hold both a change that counts and none; measure "
+            .. "more on both sides (runs=6, more iterations), or both together with --ab" }
+    end
+    local after = most > 0 and (" after %s"):format(human.count(most, "pair")) or ""
+    local budget = doc.ab.budget_s
+    return { style = "yellow", text = ("%s%s: the interval still holds both a change that counts and none. %s, or a "
+        .. "larger --min-effect than %s"):format(what, after,
+        budget and ("The budget was %s: give more time (--budget)"):format(human.duration(budget))
+            or "A quieter machine (rig doctor) helps", human.short(doc.ab.min_effect * 100) .. " %") }
+end
+
+local function power_note(doc)
+    return { text = ("a change counts from %s on; of changes just that large about half are found (seed %s)"):format(
+        human.short(doc.ab.min_effect * 100) .. " %", doc.ab.seed or "none") }
+end
+
+--- What must be known beside the verdicts, most important first.
+---@param doc table
+---@return { text: string, style: string|nil }[]
+function M.notes(doc)
+    local notes = {}
+    if doc.ab then
+        notes[1] = arm_note(doc)
+        notes[#notes + 1] = power_note(doc)
+        for _, text in ipairs(doc.ab.unknown or {}) do
+            notes[#notes + 1] = { style = "yellow", text = "base does not know " .. human.clean(text) }
+        end
+    elseif doc.baseline and not doc.baseline.gate_time and #(doc.verdicts or {}) > 0 then
+        notes[1] = { text = "the two sides were not measured together: times are advice, exact counters count "
+            .. "(--gate time makes times count too)" }
+    end
+    notes[#notes + 1] = unsettled_note(doc)
+    return notes
+end
+
+return M
