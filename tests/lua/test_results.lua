@@ -8,6 +8,7 @@ local render = require("rig.report.json").render
 local results = require("rig.results")
 local schema = require("rig.report.schema")
 local synthetic = require("synthetic")
+local verdicts = require("synthetic_verdicts")
 
 local SOURCE = os.getenv("RIG_SOURCE_DIR") or "."
 
@@ -270,6 +271,9 @@ function TestSchemaFile.test_a_validator_that_is_not_ours_accepts_what_rig_write
     lu.skipIf(not python(), "no python3 with jsonschema")
     for _, name in ipairs({ "fixed_data", "faults", "scaling", "body" }) do
         lu.assertIsTrue(is_valid(assert(render(synthetic[name]()))), name)
+    end
+    for _, name in ipairs({ "ab", "invalid", "baseline", "thresholds" }) do
+        lu.assertIsTrue(is_valid(assert(render(verdicts[name]()))), name)
     end
 end
 

@@ -35,7 +35,9 @@ local ESCAPED = {
 for mark in ("\\`*_[]|~!"):gmatch(".") do ESCAPED[mark] = "\\" .. mark end
 
 local function cell(text, longest)
-    text = layout.cut(human.clean(plain.text(text)), longest or LONGEST_CELL)
+    longest = longest or LONGEST_CELL
+    -- no character takes more than four bytes; what cannot be shown need not be looked at
+    text = layout.cut(human.clean(plain.text(tostring(text):sub(1, 4 * longest + 4))), longest)
     text = text:gsub("[\\`*_%[%]|~!<>&$@#]", ESCAPED)
     return (text:gsub("(%w)\\_%f[%w]", "%1_")) -- inside a word it emphasises nothing
 end
@@ -64,15 +66,15 @@ local function left_out(count)
     return ("*and %s more; all are in the JSON*"):format(human.group(count))
 end
 
--- titles: { text, right }; rows of escaped cells.
-local function table_of(titles, rows, most)
+-- titles: { text, right }; cells_of: the escaped cells of one of the list.
+local function table_of(titles, list, most, cells_of)
     local heads, rules = {}, {}
     for i, title in ipairs(titles) do
         heads[i], rules[i] = cell(title[1]), title[2] and "---:" or "---"
     end
     local lines = { row(heads), row(rules) }
-    for i = 1, math.min(#rows, most) do lines[#lines + 1] = row(rows[i]) end
-    if #rows > most then lines[#lines + 1] = "\n" .. left_out(#rows - most) end
+    for i = 1, math.min(#list, most) do lines[#lines + 1] = row(cells_of(list[i])) end
+    if #list > most then lines[#lines + 1] = "\n" .. left_out(#list - most) end
     return table.concat(lines, "\n")
 end
 
@@ -122,13 +124,11 @@ local function verdict_table(doc, most)
         end
     end
     if #list == 0 then return nil end
-    local rows = {}
-    for i, v in ipairs(list) do
-        rows[i] = { cell(v.case), cell(v.metric), cell(change.value(v.a, v.unit)), cell(change.value(v.b, v.unit)),
-            cell(change.of(v)), change.samples(v), verdict_word(doc, v) }
-    end
     return table_of({ { "case" }, { "metric" }, { "base", true }, { "new", true }, { "change", true },
-        { doc.ab and "pairs" or "samples", true }, { "verdict" } }, rows, most)
+        { doc.ab and "pairs" or "samples", true }, { "verdict" } }, list, most, function(v)
+        return { cell(v.case), cell(v.metric), cell(change.value(v.a, v.unit)), cell(change.value(v.b, v.unit)),
+            cell(change.of(v)), change.samples(v), verdict_word(doc, v) }
+    end)
 end
 
 local function verdicts(doc, most)
@@ -161,78 +161,79 @@ local function case_table(doc, most)
     if doc.ab or #doc.cases == 0 then return nil end
     local printer = text_report.begin(doc, { columns = TABLE_WIDTH })
     local params = #columns.of_params(printer.info)
-    local titles, list, rows = {}, {}, {}
+    local titles, list = {}, {}
     for _, column in ipairs(printer.columns) do
         if column.title ~= "iterations" then -- blocks of text make no picture in a proportional type
             list[#list + 1] = column
             titles[#list] = { column.title, column.right }
         end
     end
-    for i, case in ipairs(doc.cases) do rows[i] = case_row(list, params, case) end
-    return table_of(titles, rows, most)
+    return table_of(titles, doc.cases, most, function(case) return case_row(list, params, case) end)
 end
 
 local function thresholds(doc, most)
-    local list = doc.thresholds or {}
-    if #list == 0 then return nil end
-    local rows = {}
+    local list = {}
     for _, passed in ipairs({ false, true }) do
-        for _, t in ipairs(list) do
-            if t.passed == passed then
-                local mark = judged.is_left_out(t) and "–" or passed and "✅" or "❌"
-                rows[#rows + 1] = { mark, cell(t.text), cell(t.case or ""), cell(change.measured(t)),
-                    cell(change.judged_by(t)), cell(t.reason or "") }
-            end
+        for _, t in ipairs(doc.thresholds or {}) do
+            if t.passed == passed then list[#list + 1] = t end
         end
     end
-    return table_of({ { "" }, { "threshold" }, { "case" }, { "measured", true }, { "judged by" }, { "" } }, rows, most)
+    if #list == 0 then return nil end
+    local titles = { { "" }, { "threshold" }, { "case" }, { "measured", true }, { "judged by" }, { "" } }
+    return table_of(titles, list, most, function(t)
+        local mark = judged.is_left_out(t) and "–" or t.passed and "✅" or "❌"
+        return { mark, cell(t.text), cell(t.case or ""), cell(change.measured(t)), cell(change.judged_by(t)),
+            cell(t.reason or "") }
+    end)
 end
 
 local BAD = { failed = true, faulted = true, error = true, interrupted = true }
 
-local function list_of(texts, most)
-    if #texts == 0 then return nil end
+local function list_of(list, most, line_of)
+    if #list == 0 then return nil end
     local lines = {}
-    for i = 1, math.min(#texts, most) do lines[i] = texts[i] end
-    if #texts > most then lines[#lines + 1] = "- " .. left_out(#texts - most) end
+    for i = 1, math.min(#list, most) do lines[i] = line_of(list[i]) end
+    if #list > most then lines[#lines + 1] = "- " .. left_out(#list - most) end
     return table.concat(lines, "\n")
 end
 
+local function label_of(case)
+    return cell(case.label or ("case %d"):format(case.index))
+end
+
 local function failures(doc, most)
-    local texts = {}
+    local list, verify = {}, doc.verify
+    if verify and not verify.right then list[1] = verify end
     for _, case in ipairs(doc.cases) do
-        if BAD[case.status] then
-            local label = case.label or ("case %d"):format(case.index)
-            texts[#texts + 1] = ("- **%s** %s: %s"):format(cell(label), case.status, escape(case.reason or ""))
-        end
+        if BAD[case.status] then list[#list + 1] = case end
     end
-    if doc.verify and not doc.verify.right then
-        texts[#texts + 1] = "- **verify**: " .. escape(doc.verify.message or "says that the run is wrong")
-    end
-    return list_of(texts, most)
+    return list_of(list, most, function(one)
+        if one == verify then return "- **verify**: " .. escape(verify.message or "says that the run is wrong") end
+        return ("- **%s** %s: %s"):format(label_of(one), one.status, escape(one.reason or ""))
+    end)
 end
 
 local function findings(doc, most)
-    local texts = {}
+    local list = {}
     for _, finding in ipairs(doc.findings or {}) do
-        if finding.kind ~= "next" then texts[#texts + 1] = ("1. %s"):format(escape(finding.text)) end
+        if finding.kind ~= "next" then list[#list + 1] = finding end
     end
-    return list_of(texts, most)
+    return list_of(list, most, function(finding) return "1. " .. escape(finding.text) end)
 end
 
 local function task_errors(doc, most)
-    local texts = {}
+    local list = {}
     for _, case in ipairs(doc.cases) do
-        for _, failure in ipairs(case.errors or {}) do
-            local label = case.label or ("case %d"):format(case.index)
-            local task = failure.task and (" task %d"):format(failure.task) or ""
-            local iteration = failure.iteration and (" iteration %d"):format(failure.iteration) or ""
-            texts[#texts + 1] = ("- %s,%s%s %s: %s"):format(cell(label), iteration, task, cell(failure.outcome),
-                escape(failure.message or ""))
-        end
+        for _, failure in ipairs(case.errors or {}) do list[#list + 1] = { case, failure } end
     end
-    local list = list_of(texts, most)
-    return list and folded("Tasks that did not end well", list)
+    local text = list_of(list, most, function(one)
+        local failure = one[2]
+        local iteration = failure.iteration and (" iteration %d"):format(failure.iteration) or ""
+        local task = failure.task and (" task %d"):format(failure.task) or ""
+        return ("- %s,%s%s %s: %s"):format(label_of(one[1]), iteration, task, cell(failure.outcome),
+            escape(failure.message or ""))
+    end)
+    return text and folded("Tasks that did not end well", text)
 end
 
 local function origin(doc)
@@ -247,7 +248,8 @@ local function origin(doc)
     for i = 1, #facts do
         if facts[i][2] ~= nil then rows[#rows + 1] = { cell(facts[i][1]), cell(facts[i][2]) } end
     end
-    return folded("Where it was measured", table_of({ { "" }, { "" } }, rows, #rows))
+    local function same(cells) return cells end
+    return folded("Where it was measured", table_of({ { "" }, { "" } }, rows, #rows, same))
 end
 
 local function again(doc)

@@ -11,7 +11,7 @@ local layout = require("rig.report.layout")
 local M = {}
 
 local GAP = 2
-local NARROWEST_CASE = 16
+local NARROWEST_CASE = 12
 
 local STYLE = { improved = "green", unchanged = nil, inconclusive = "yellow" }
 
@@ -75,10 +75,23 @@ local function drop_least(list)
     return worst ~= nil
 end
 
--- Long names of cases give way first, down to what still tells them apart; then columns do.
-local function fit(list, width)
+local function without_interval(v)
+    return change.of({ kind = v.kind, a = v.a, b = v.b, effect = v.effect })
+end
+
+-- Long names of cases give way first, down to what still tells them apart; then columns, last the intervals.
+local function fit(list, width, verdicts)
     local case = list[1]
-    while total_width(list) - case.width + math.min(case.width, NARROWEST_CASE) > width and drop_least(list) do end
+    local function is_wide()
+        return total_width(list) - case.width + math.min(case.width, NARROWEST_CASE) > width
+    end
+    while is_wide() and drop_least(list) do end
+    if is_wide() then
+        for _, one in ipairs(list) do
+            if one.cell == change.of then one.cell, one.width = without_interval, human.width(one.title) end
+        end
+        measure(list, verdicts)
+    end
     local room = math.max(NARROWEST_CASE, case.width - math.max(0, total_width(list) - width))
     if room < case.width then
         local cell = case.cell
@@ -97,7 +110,7 @@ function M.table(doc, verdicts, width, paint)
     if #verdicts == 0 then return {} end
     local list = all_columns(doc, verdicts)
     measure(list, verdicts)
-    fit(list, width)
+    fit(list, width, verdicts)
     local titles = columns.line(list, function(one) return one.title end, function(_, text) return text end)
     local lines = { paint("dim", (titles:gsub("%s+$", ""))) }
     for _, v in ipairs(verdicts) do
