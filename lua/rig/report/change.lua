@@ -105,8 +105,9 @@ for _, unit in ipairs({ "ns", "us", "µs", "μs", "ms", "s", "sec", "m", "min", 
 
 -- Documents need not name a threshold's unit; its text does.
 local function unit_of(threshold)
-    if threshold.unit then return threshold.unit end
     local word = threshold.text:match("[<>=]=?%s*[%d.]+[eE]?[+-]?%d*%s*(%S*)%s*$") or ""
+    if word == "%" then return "%" end
+    if threshold.unit then return threshold.unit end
     if TIMES[word] then return TIMES[word] end
     if word:find("B$") then return "B" end
     if word:find("B/s$") then return "B/s" end
@@ -137,7 +138,9 @@ end
 ---@return string such as "9.80 ms (95 % interval 9.61 ms to 9.95 ms, 9 samples); all of it lies above 5 ms"
 function M.threshold(t)
     local reason = t.reason and human.clean(t.reason)
-    if t.judged_by == "nothing" then return "not judged" .. (reason and ": " .. reason or "") end
+    if t.judged_by == "nothing" then
+        return "not judged" .. (reason and ": " .. reason:gsub("^not judged: ", "") or "")
+    end
     -- that an interval lies on the right side is what was to be expected
     local why = reason and not (t.passed and t.judged_by == "interval") and "; " .. reason or ""
     return ("%s (%s)%s"):format(M.measured(t), M.judged_by(t), why)
