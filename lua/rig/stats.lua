@@ -1,7 +1,6 @@
--- Statistics of samples: what a results document says about a list of times, and the fits that findings
--- build on. Lists of numbers in, numbers out; never reorders what it is given.
--- Not for judging two versions against each other: that is compare, a module of its own.
--- Neighbours: results.lua (puts a summary into every case), findings (fits and intervals).
+-- Statistics of samples: what a results document says about a list of times. Lists of numbers in, numbers out;
+-- never reorders what it is given. Not for curves through samples (fits), nor for judging two versions against
+-- each other (paired, compare). Neighbours: results.lua (puts a summary into every case), bootstrap.
 
 local M = {}
 
@@ -56,6 +55,22 @@ function M.stddev(xs)
     end
     local correction = M.sum(rest)
     return math.sqrt((M.sum(squares) - correction * correction / #xs) / (#xs - 1))
+end
+
+--- Correlation of each value with the next one: samples of a machine that warms up or throttles follow each other.
+--- Source: Box, Jenkins, Time Series Analysis (1976), equation 2.1.11, lag 1.
+---@param xs number[]  in the order they were measured in
+---@return number|nil r  nil below two values and where all are the same
+function M.autocorrelation(xs)
+    if #xs < 2 then return nil end
+    local mean = M.mean(xs)
+    local squares, products = {}, {}
+    for i, x in ipairs(xs) do
+        squares[i] = (x - mean) * (x - mean)
+        products[i] = xs[i + 1] and (x - mean) * (xs[i + 1] - mean) or 0.0
+    end
+    local all = M.sum(squares)
+    return all > 0 and M.sum(products) / all or nil
 end
 
 --- Quantile by linear interpolation of the order statistics: R's and NumPy's default.
@@ -165,148 +180,6 @@ function M.summary(xs)
         ci95 = low and { low, high } or nil,
         outliers = M.outliers(sorted),
     }
-end
-
--- Distribution of Kendall's S under independence, as the number of permutations of n values with each
--- number of inversions. Source: Kendall, Rank Correlation Methods (1970), chapter 5.
-local function inversion_counts(n)
-    local counts = { [0] = 1.0 }
-    local highest = 0
-    for size = 2, n do
-        local wider = {}
-        for inversions = 0, highest + size - 1 do
-            local sum = 0.0
-            for k = math.max(0, inversions - highest), math.min(size - 1, inversions) do
-                sum = sum + counts[inversions - k]
-            end
-            wider[inversions] = sum / size -- divided at once: probabilities instead of factorials
-        end
-        counts, highest = wider, highest + size - 1
-    end
-    return counts, highest
-end
-
-local EXACT_POINTS = 40
-
--- How many of the sorted slopes lie outside the interval on each side (Hollander and Wolfe, Nonparametric
--- Statistical Methods (1999), section 9.3): the largest r with P(inversions < r) <= tail.
-local function slopes_outside(points, slopes, tail)
-    if points > EXACT_POINTS then
-        local z = 1.959963984540054 -- normal approximation for the many points of long sweeps, 95 % only
-        local c = z * math.sqrt(points * (points - 1) * (2 * points + 5) / 18)
-        return math.floor((slopes - c) / 2)
-    end
-    local probability, highest = inversion_counts(points)
-    local cumulated, r = 0.0, 0
-    while r <= highest do
-        cumulated = cumulated + probability[r]
-        if cumulated > tail then break end
-        r = r + 1
-    end
-    return r
-end
-
--- Logarithms of both, one point for each x (the median of its ys), in ascending order of x.
-local function log_points(xs, ys)
-    local by_x, order = {}, {}
-    for i, x in ipairs(xs) do
-        if x > 0 and ys[i] and ys[i] > 0 then
-            if not by_x[x] then
-                by_x[x] = {}
-                order[#order + 1] = x
-            end
-            table.insert(by_x[x], ys[i])
-        end
-    end
-    table.sort(order)
-    local lx, ly = {}, {}
-    for i, x in ipairs(order) do
-        lx[i], ly[i] = math.log(x), math.log(M.median(by_x[x]))
-    end
-    return lx, ly, order
-end
-
---- Exponent e of y = c * x^e: the median of the slopes between all pairs of points in log-log, which one
---- bad point does not move. The interval (95 %, from the distribution of Kendall's S) needs 5 points.
---- Sources: Theil, Proc. Kon. Ned. Akad. Wetensch. A 53 (1950); Sen, JASA 63 (1968).
----@param xs number[]  positive; several ys at one x count as their median
----@param ys number[]  as long as xs; points that are not positive are left out
----@return { exponent: number, low: number|nil, high: number|nil, factor: number, n: integer }|nil fit  factor
----        is c; nil below two different xs
-function M.fit_power(xs, ys)
-    local lx, ly = log_points(xs, ys)
-    if #lx < 2 then return nil end
-    local slopes = {}
-    for i = 1, #lx do
-        for j = i + 1, #lx do slopes[#slopes + 1] = (ly[j] - ly[i]) / (lx[j] - lx[i]) end
-    end
-    table.sort(slopes)
-    local fit = { exponent = M.quantile(slopes, 0.5), n = #lx }
-    local outside = slopes_outside(#lx, #slopes, 0.025)
-    if outside >= 1 then
-        fit.low, fit.high = slopes[outside], slopes[#slopes + 1 - outside]
-    end
-    local rests = {}
-    for i = 1, #lx do rests[i] = ly[i] - fit.exponent * lx[i] end
-    fit.factor = math.exp(M.median(rests))
-    return fit
-end
-
--- Least squares of y = level + slope * max(0, x - x[at]); the sum of squares that remains.
-local function hinge_error(lx, ly, at)
-    local n, sh, sy, shh, shy = #lx, 0.0, 0.0, 0.0, 0.0
-    for i = 1, n do
-        local h = math.max(0, lx[i] - lx[at])
-        sh, sy, shh, shy = sh + h, sy + ly[i], shh + h * h, shy + h * ly[i]
-    end
-    local slope = (n * shy - sh * sy) / (n * shh - sh * sh)
-    local level = (sy - slope * sh) / n
-    local rest = 0.0
-    for i = 1, n do
-        local off = ly[i] - level - slope * math.max(0, lx[i] - lx[at])
-        rest = rest + off * off
-    end
-    return rest, slope, level
-end
-
---- Where growth begins: fits a level that turns into a power law at one of the points (a hinge in log-log)
---- and keeps the turn with the smallest sum of squares.
----@param xs number[]
----@param ys number[]
----@return { from: number, exponent: number, level: number, gain: number }|nil hinge  from: the x of the turn (the
----        smallest x: growth from the start); gain: squares left by one straight line over those left by the hinge;
----        nil below 4 different xs
-function M.fit_hinge(xs, ys)
-    local lx, ly, order = log_points(xs, ys)
-    if #lx < 4 then return nil end
-    local best, line
-    for at = 1, #lx - 1 do
-        local rest, slope, level = hinge_error(lx, ly, at)
-        if at == 1 then line = rest end
-        if not best or rest < best.rest then
-            best = { rest = rest, from = order[at], exponent = slope, level = math.exp(level) }
-        end
-    end
-    best.gain = line / math.max(best.rest, 1e-12)
-    best.rest = nil
-    return best
-end
-
-local FLAT, NEAR_LINEAR = 0.05, 0.1
-
---- A word for an exponent. "flat" needs the whole interval within 0.05 of zero; without an interval the
---- exponent itself decides.
----@param fit { exponent: number, low: number|nil, high: number|nil }
----@return string class  "flat", "unclear" (the interval holds both flat and growth), "falling", "sub-linear",
----        "linear" or "super-linear"
-function M.growth_class(fit)
-    local e = fit.exponent
-    local low, high = fit.low or e, fit.high or e
-    if low >= -FLAT and high <= FLAT then return "flat" end
-    if low <= 0 and high >= 0 and fit.low then return "unclear" end
-    if e < 0 then return "falling" end
-    if math.abs(e - 1) <= NEAR_LINEAR and low <= 1 + NEAR_LINEAR and high >= 1 - NEAR_LINEAR then return "linear" end
-    return e < 1 and "sub-linear" or "super-linear"
 end
 
 return M

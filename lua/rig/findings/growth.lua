@@ -1,11 +1,11 @@
 -- How time grows with each number that was swept: the fitted exponent, as a whole and by phase, and where growth
 -- begins; for workers, the speed-up instead.
--- Neighbours: stats (the fits), points (the series), phases (the parts of an iteration).
+-- Neighbours: fits (the curves), points (the series), phases (the parts of an iteration).
 
 local human = require("rig.report.human")
 local phases = require("rig.findings.phases")
 local points = require("rig.findings.points")
-local stats = require("rig.stats")
+local fits = require("rig.fits")
 
 local M = {}
 
@@ -60,7 +60,7 @@ local function by_phase(model, axis, list)
     for _, name in ipairs({ "start", "deliver", "wait", "map", "reduce", "close" }) do
         local ys = {}
         for i, row in ipairs(rows) do ys[i] = row[name] end
-        local fit = stats.fit_power(xs, ys)
+        local fit = fits.fit_power(xs, ys)
         local share = ys[#ys] / list[#list].seconds
         if fit and fit.n == #list and share >= SHARE_WORTH_NAMING then
             local said = name == "map" and evidence.wait and "the rest of map" or NAMES[name]
@@ -82,7 +82,7 @@ end
 -- The exponent from the turn on, where there is one.
 local function turn(axis, list)
     local xs, ys = xs_and_ys(axis, list)
-    local hinge = stats.fit_hinge(xs, ys)
+    local hinge = fits.fit_hinge(xs, ys)
     if not hinge or hinge.gain < GAIN_OF_A_TURN or hinge.from == xs[1] or hinge.exponent <= 0 then return nil end
     return hinge
 end
@@ -90,7 +90,7 @@ end
 -- Between the last two points: a cost that grows under a fixed one shows its own exponent only there.
 local function last_exponent(axis, list)
     if #list < 3 then return nil end
-    local fit = stats.fit_power(xs_and_ys(axis, { list[#list - 1], list[#list] }))
+    local fit = fits.fit_power(xs_and_ys(axis, { list[#list - 1], list[#list] }))
     return fit and fit.exponent
 end
 
@@ -113,7 +113,7 @@ end
 
 -- What a fit means for people: growth of a few percent over a whole sweep is none, whatever its interval.
 local function class_of(fit, hinge, times, list)
-    local class = stats.growth_class(fit)
+    local class = fits.growth_class(fit)
     if class == "flat" then return class end
     if math.max(times, 1 / times) < CHANGE_WORTH_NAMING then return "level" end
     if is_contradicted(fit, list) then return "unclear" end
@@ -144,7 +144,7 @@ local function growth_of(model, axis, one)
     local list = one.points
     local first = list[1].params[axis.name]
     if #list < 2 or not first or first <= 0 then return nil end
-    local fit = stats.fit_power(xs_and_ys(axis, list))
+    local fit = fits.fit_power(xs_and_ys(axis, list))
     if not fit then return nil end
     local hinge, times = turn(axis, list), list[#list].seconds / list[1].seconds
     local class = class_of(fit, hinge, times, list)
