@@ -99,20 +99,40 @@ local function changes(points)
     return found
 end
 
-local STEPS = 256
+local STEPS, HALVINGS = 32, 20
+
+-- How far from `one` towards `other` (0 to 1) the band stays on the given side; nil: not even at `one`. Steps first, as
+-- the edge of the band is no straight line and may come back.
+local function sure_share(one, other, side)
+    local function is_sure(w)
+        local _, low, high = between(one, other, w)
+        return side < 0 and high < 0 or side > 0 and low > 0
+    end
+    local sure
+    for s = 0, STEPS do
+        local w = s / STEPS
+        if not is_sure(w) then
+            for _ = 1, sure and HALVINGS or 0 do
+                local middle = (sure + w) / 2
+                if is_sure(middle) then sure = middle else w = middle end
+            end
+            return sure
+        end
+        sure = w
+    end
+    return 1
+end
 
 -- The last x, going inwards from one end, up to which the ratio is surely on the side of that end; nil when it is not
--- even at the end. Steps rather than a formula: the edge of the band is no straight line.
+-- even at the end.
 local function sure_up_to(points, first, last, by)
     local side = points[first].d < 0 and -1 or 1
     local sure
     for i = first, last - by, by do
-        local one, other = points[i], points[i + by]
-        for s = 0, STEPS do
-            local _, low, high = between(one, other, s / STEPS)
-            if not (side < 0 and high < 0 or side > 0 and low > 0) then return sure end
-            sure = x_between(one, other, s / STEPS)
-        end
+        local share = sure_share(points[i], points[i + by], side)
+        if not share then return sure end
+        sure = x_between(points[i], points[i + by], share)
+        if share < 1 then return sure end
     end
     return sure
 end

@@ -11,6 +11,8 @@ local M = {}
 -- of times is a factor; a falls out as a mean. sigma is a share, kappa only not negative.
 local FEWEST_COUNTS, PARAMETERS = 4, 3
 local MOST = { sigma = 1.0, kappa = 1e3 }
+-- Squares of logarithms that no clock could tell apart.
+local SAME = 1e-15
 local OTHER = { sigma = "kappa", kappa = "sigma" }
 
 -- One row a count: the mean of ln(N t), how many values, and what differs among them (pure noise, no fit changes it).
@@ -86,23 +88,42 @@ local function profile(rows, fixed, value, start)
     return best, at
 end
 
--- The least squares over both: a scan of sigma, then thirds around the best. The scan is not even, as most pools have a
--- contention of a few hundredths.
+local GOLDEN = (math.sqrt(5) - 1) / 2
+
+-- Where a function of one valley is least between two places, by the golden section.
+local function least_between(f, low, high)
+    local a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    local at_a, at_b = f(a), f(b)
+    for _ = 1, 36 do
+        if at_a <= at_b then
+            high, b, at_b = b, a, at_a
+            a = high - GOLDEN * (high - low)
+            at_a = f(a)
+        else
+            low, a, at_a = a, b, at_b
+            b = low + GOLDEN * (high - low)
+            at_b = f(b)
+        end
+    end
+    return (low + high) / 2
+end
+
+-- The least squares over both: a scan of sigma, then the valley around its best. The scan is denser at small values, as
+-- most pools have a contention of a few hundredths.
 local function minimum(rows)
-    local function at(u) return profile(rows, "sigma", u * u) end
+    local function at(u) return (profile(rows, "sigma", u * u)) end
     local best, place = math.huge, 0
     for i = 0, 20 do
         local now = at(i / 20)
         if now < best then best, place = now, i end
     end
-    local low, high = math.max(place - 1, 0) / 20, math.min(place + 1, 20) / 20
-    for _ = 1, 50 do
-        local a, b = low + (high - low) / 3, high - (high - low) / 3
-        if at(a) <= at(b) then high = b else low = a end
+    local u = least_between(at, math.max(place - 1, 0) / 20, math.min(place + 1, 20) / 20)
+    local inside, found = profile(rows, "sigma", u * u)
+    -- Nothing at all is an answer that no section reaches, and the better one where it explains as much.
+    for _, name in ipairs({ "sigma", "kappa" }) do
+        local now, there = profile(rows, name, 0.0)
+        if now <= inside + SAME then inside, found = now, there end
     end
-    local inside, found = at((low + high) / 2)
-    local edge, none = at(0) -- a contention of exactly nothing is a common answer
-    if edge <= inside then return edge, none end
     return inside, found
 end
 
@@ -117,7 +138,7 @@ local function passes(rows, name, best, far, limit)
         outside = math.max(inside, 1e-6)
         while is_inside(outside) do inside, outside = outside, outside * 2 end
     end
-    for _ = 1, 40 do
+    for _ = 1, 32 do
         local middle = (inside + outside) / 2
         if is_inside(middle) then inside = middle else outside = middle end
     end
