@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/handle.h"
@@ -82,6 +83,18 @@ static int l_probe_file(lua_State *L) {
     if (err < 0)
         return state_fail(L, err, "write '%s'", path);
     lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* file_kind(path) -> "file", "folder" or "other" | nil, message, code. Links are followed; nothing is
+ * opened, as that would wait for a FIFO's other end. */
+static int l_file_kind(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    mode_t mode;
+    int err = sys_mode(&state_get(L)->sys, path, true, &mode);
+    if (err < 0)
+        return state_fail(L, err, "find '%s'", path);
+    lua_pushstring(L, S_ISREG(mode) ? "file" : S_ISDIR(mode) ? "folder" : "other");
     return 1;
 }
 
@@ -226,6 +239,7 @@ void bind_misc(lua_State *L) {
                                          {"write", l_write},
                                          {"write_file", l_write_file},
                                          {"probe_file", l_probe_file},
+                                         {"file_kind", l_file_kind},
                                          {"real_path", l_real_path},
                                          {"redirect_stdout", l_redirect_stdout},
                                          {"isatty", l_isatty},

@@ -121,6 +121,21 @@ local function prepare_outputs(opts, source, what)
     return nil, usage and EXIT.error or EXIT.unreadable
 end
 
+-- Results that did not live up to a baseline must not become the next one.
+local function without_baseline(opts, list, doc)
+    local path, kept = opts.baseline or opts.command == "compare" and opts.base, {}
+    for _, output in ipairs(list) do
+        local is_it = path and output.path ~= "-" and require("rig.baseline").is_same_file(path, output.path)
+        if doc.exit == 0 or not is_it then
+            kept[#kept + 1] = output
+        else
+            complain(("%s: %s is the baseline and was kept; to keep these results too, name another file"):format(
+                output.option, path))
+        end
+    end
+    return kept
+end
+
 local function write_outputs(list, doc)
     local text, problems = outputs.write(list, doc)
     if text then say(document_fd, text) end
@@ -164,11 +179,11 @@ local function tell_problems(doc)
 end
 
 -- What is left to do when a run has been shown.
-local function conclude(view, list, doc)
+local function conclude(opts, view, list, doc)
     tell_problems(doc)
     local annotations = outputs.annotations(doc)
     if annotations then say(view.fd, annotations) end
-    return status.worst(doc.exit, write_outputs(list, doc))
+    return status.worst(doc.exit, write_outputs(without_baseline(opts, list, doc), doc))
 end
 
 -- The words that ran it, as `rig show` says them.
@@ -177,11 +192,27 @@ local function command_words(argv)
     return table.move(argv, 1, #argv, 2, words)
 end
 
+-- Before the run: a baseline that is none is better known now than in an hour.
+local function baseline_of(opts, plan)
+    if not opts.baseline then return nil, 0 end
+    local baseline = require "rig.baseline"
+    local base, problem = baseline.read(opts.baseline)
+    if base then
+        problem = baseline.check_plan(base, plan)
+        problem = problem and ("%s: %s"):format(opts.baseline, problem)
+    end
+    if not problem then return base, 0 end
+    complain(problem)
+    return nil, EXIT.unreadable
+end
+
 local function run(opts, argv)
     local list, unwritable = prepare_outputs(opts, opts.scenario, "the scenario")
     if not list then return unwritable end
     local plan, problem = plan_of(opts)
     if not plan then return refuse(problem) end
+    local base, unusable = baseline_of(opts, plan)
+    if unusable ~= 0 then return unusable end
     local view = new_view(opts, plan, outputs.use_stdout(list) and STDERR or STDOUT)
     local doc
     doc, problem = require("rig.runner").run(plan, {
@@ -193,8 +224,10 @@ local function run(opts, argv)
     })
     view.progress:erase()
     if not doc then return refuse(problem) end
+    problem = base and require("rig.baseline").apply(doc, base, opts.baseline, opts)
     if view.printer then say(view.fd, view.printer:finish(doc)) end
-    return conclude(view, list, doc)
+    if problem then complain(problem) end
+    return conclude(opts, view, list, doc)
 end
 
 -- ---- A/B -----------------------------------------------------------------------------------------------------------
@@ -236,7 +269,7 @@ local function run_ab(opts, argv)
     view.progress:erase()
     if not doc then return refuse(problem) end
     if view.report then say(view.fd, view.report.finish(doc, look_of(opts, view.fd))) end
-    return conclude(view, list, doc)
+    return conclude(opts, view, list, doc)
 end
 
 -- ---- the words -----------------------------------------------------------------------------------------------------
@@ -274,9 +307,9 @@ local function other(opts)
         plan_of = plan_of, look = look_of(opts, fd),
     })
     if core.interrupted() then return refuse() end
-    if text then say(fd, text) end
+    if text and not opts.quiet then say(fd, text) end
     if problem then complain(problem) end
-    if doc then exit = status.worst(exit, write_outputs(list, doc)) end
+    if doc then exit = status.worst(exit, write_outputs(without_baseline(opts, list, doc), doc)) end
     return exit
 end
 

@@ -1,7 +1,7 @@
---- The commands that run nothing: show, check, list, and the help of a scenario. Each gives the text to print and the
---- status to exit with.
+--- The commands that run nothing: show, compare, check, list, and the help of a scenario. Each gives the text to print
+--- and the status to exit with.
 --- Not for printing: that is cli.lua.
---- Neighbours: results.lua and report/text.lua (show), plan.lua and params.lua (check).
+--- Neighbours: results.lua and report/text.lua (show), baseline.lua (compare), plan.lua and params.lua (check).
 
 local axes = require "rig.axes"
 local core = require "rig.core"
@@ -43,6 +43,26 @@ function M.show(opts, context)
     local doc, problem = require("rig.results").read(opts.file)
     if not doc then return nil, EXIT.unreadable, problem end
     return require("rig.report.text").render(doc, context.look), 0, nil, doc
+end
+
+-- ---- compare -------------------------------------------------------------------------------------------------------
+
+---@param opts table base, new, and what decides: gate, min_effect, accept_counters, strict
+---@param context { look: table }
+---@return string? text
+---@return integer exit
+---@return string? problem
+---@return table? doc the new results with the verdicts
+function M.compare(opts, context)
+    local baseline = require "rig.baseline"
+    local base, problem = baseline.read(opts.base)
+    if not base then return nil, EXIT.unreadable, problem end
+    local doc
+    doc, problem = baseline.read_new(opts.new)
+    if not doc then return nil, EXIT.unreadable, problem end
+    problem = baseline.apply(doc, base, opts.base, opts)
+    if problem then return nil, EXIT.unreadable, problem end
+    return require("rig.report.changes").render(doc, context.look), doc.exit, nil, doc
 end
 
 -- ---- check ---------------------------------------------------------------------------------------------------------

@@ -16,16 +16,16 @@ M.commands = {
     { name = "check", form = "SCENARIO [NAME=VALUE…]",
       help = "validate it, list its parameters and cases, run nothing" },
     { name = "list", form = "[FOLDER…]", help = "scenarios and pool types at hand" },
+    { name = "compare", form = "BASE.json NEW.json", help = "what changed between two saved results" },
     { name = "ab", form = "BASE HEAD SCENARIO [NAME=VALUE…]",
       help = "two executables (rig, or hosts that embed it), measured by turns" },
-    { name = "compare", later = true }, { name = "report", later = true },
+    { name = "report", later = true },
     { name = "new", later = true }, { name = "doctor", later = true },
 }
 
 -- Designed, but not in this version: known words deserve another answer than unknown ones.
 local LATER = {
-    "html", "trace", "baseline", "gate",
-    "sandbox", "find-crossing", "accept-counters",
+    "html", "trace", "sandbox", "find-crossing",
 }
 local is_later = {}
 for _, name in ipairs(LATER) do is_later["--" .. name] = true end
@@ -49,16 +49,15 @@ local function seed(option, text)
     return n
 end
 
--- "3%" or "0.03"
+-- 3% and 0.03 are the same; 3 would be 300 %, which nobody means.
 local function share(option, text)
-    local digits, percent = text:match "^%s*([%d.]+)%s*(%%?)%s*$"
-    local number = tonumber(digits)
-    if not number then usage(option, ("'%s' is not a share"):format(text), "write it as 3% or 0.03") end
-    if percent == "%" then number = number / 100 end
-    if number <= 0 or number > 1 then
-        usage(option, ("%s is no change that could be looked for"):format(text), "give more than 0 % and at most 100 %")
-    end
-    return number
+    local percent = text:match "^%s*(.-)%s*%%%s*$"
+    local n = tonumber(percent or text)
+    n = n and percent and n / 100 or n
+    if n and n > 0 and n < 1 then return n end
+    local remedy = n and n >= 1 and tonumber(text) and ("write %s%%, or a number below 1"):format(text)
+        or "write it as 3% or 0.03"
+    usage(option, ("'%s' is no share between 0 and 1"):format(text), remedy)
 end
 
 local function setting(text)
@@ -108,10 +107,16 @@ local function add_look(parser)
     once(parser, "--color --colour", "auto, always or never", "auto"):choices { "auto", "always", "never" }
 end
 
--- What both kinds of A/B run understand.
+-- What A/B runs and comparisons with saved results understand.
 local function add_judging(parser)
-    once(parser, "--min-effect", "the smallest change that counts", "3%"):argname "3%"
+    once(parser, "--min-effect", "the smallest change that counts; 3% when not given"):argname "P"
     parser:flag("--strict", "what cannot be told is no success: exit status 6")
+end
+
+local function add_gates(parser)
+    parser:option("--gate", "time or counters (of the kernel) decide too; may be repeated"):count("*")
+        :choices { "time", "counters" }
+    parser:flag("--accept-counters", "exact counters may have changed")
 end
 
 -- The forms in which results are written, beside JSON: outputs.lua.
@@ -130,6 +135,8 @@ local function run_parser()
     add_outputs(parser)
     once(parser, "--budget", "longest time for the whole run"):argname "D"
     once(parser, "--ab", "measure two values of a parameter by turns, and judge"):argname "NAME=A,B"
+    once(parser, "--baseline", "compare with these saved results"):argname "F"
+    add_gates(parser)
     add_judging(parser)
     once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
     parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
@@ -179,6 +186,19 @@ local function show_parser()
     return parser
 end
 
+local function compare_parser()
+    local parser = new_parser("compare", "Says what changed between two saved results of a scenario.")
+    parser:argument("base", "results as --json wrote them, of a run that passed"):args "?":argname "BASE.json"
+    parser:argument("new", "results to compare with them"):args "?":argname "NEW.json"
+    add_gates(parser)
+    add_judging(parser)
+    once(parser, "--json --export-json", "write NEW with the verdicts there; - is stdout"):argname "F"
+    add_outputs(parser)
+    parser:flag("-q --quiet", "say nothing but what went wrong")
+    add_look(parser)
+    return parser
+end
+
 local function list_parser()
     local parser = new_parser("list", "Lists the scenarios and pool types at hand.")
     parser:argument("folders", "where to look for scenarios"):args "*":argname "FOLDER"
@@ -187,7 +207,10 @@ local function list_parser()
     return parser
 end
 
-local PARSERS = { run = run_parser, ab = ab_parser, check = check_parser, show = show_parser, list = list_parser }
+local PARSERS = {
+    run = run_parser, ab = ab_parser, check = check_parser, show = show_parser, list = list_parser,
+    compare = compare_parser,
+}
 
 ---The help of one command, or of all.
 ---@param command? string
@@ -204,8 +227,9 @@ function M.help(command)
     end
     lines[#lines + 1] = ""
     lines[#lines + 1] = "`rig COMMAND --help` lists a command's options, `rig SCENARIO --help` a scenario's parameters."
-    lines[#lines + 1] = "Exit status: 0 passed, 1 a check failed, 2 usage or scenario error, 4 a task did not end well,"
-    lines[#lines + 1] = "5 a file could not be read or written, 70 a mistake of rig's own, 128+n ended by signal n."
+    lines[#lines + 1] = "Exit status: 0 passed, 1 a check failed, 2 usage or scenario error, 3 a regression, 4 a task"
+    lines[#lines + 1] = "did not end well, 5 a file could not be read or written, 6 inconclusive (with --strict),"
+    lines[#lines + 1] = "70 a mistake of rig's own, 128+n ended by signal n."
     return table.concat(lines, "\n") .. "\n"
 end
 
@@ -248,6 +272,26 @@ local function refuse_said_twice(set, parsed)
     end
 end
 
+-- Options of a comparison, which without one would be passed over without a word.
+local function judgement(command, opts, parsed)
+    opts.base, opts.new, opts.baseline = parsed.base, parsed.new, parsed.baseline
+    opts.accept_counters, opts.strict, opts.gate = parsed.accept_counters, parsed.strict, {}
+    for _, what in ipairs(parsed.gate or {}) do opts.gate[what] = true end
+    opts.min_effect = parsed.min_effect and share("--min-effect", parsed.min_effect) or 0.03
+    local to_saved = command == "compare" or parsed.baseline
+    if parsed.baseline and parsed.ab then
+        usage("--baseline", "an A/B run measures both of its sides", "leave out --baseline or --ab")
+    end
+    for _, one in ipairs { { "--gate", next(opts.gate) }, { "--accept-counters", parsed.accept_counters } } do
+        if one[2] and not to_saved then usage(one[1], "there is no baseline", "add --baseline F") end
+    end
+    for _, one in ipairs { { "--min-effect", parsed.min_effect }, { "--strict", parsed.strict } } do
+        if one[2] and not (to_saved or parsed.ab or command == "ab") then
+            usage(one[1], "there is nothing to compare with", "add --baseline F or --ab NAME=A,B")
+        end
+    end
+end
+
 local function collect(command, parsed)
     local opts = {
         command = command, help = parsed.help, scenario = parsed.scenario, file = parsed.file, folders = parsed.folders,
@@ -265,8 +309,8 @@ local function collect(command, parsed)
     opts.timeout = parsed.timeout and duration("--timeout", parsed.timeout)
     opts.budget_s = parsed.budget and duration("--budget", parsed.budget)
     opts.seed = parsed.seed and seed("--seed", parsed.seed)
-    opts.min_effect = parsed.min_effect and share("--min-effect", parsed.min_effect)
     opts.ab = parsed.ab and two_sides(parsed.ab)
+    judgement(command, opts, parsed)
     return opts
 end
 
@@ -276,6 +320,7 @@ local NEEDS = {
     ab = { "scenario", "two executables and a scenario, as in rig ab base/rig head/rig scenarios/hello.lua",
         "the scenario's name is empty" },
     check = { "scenario", "a scenario, as in rig check scenarios/hello.lua", "the scenario's name is empty" },
+    compare = { "new", "two results, as in rig compare base.json new.json", "the name of the results is empty" },
     show = { "file", "results, as in rig show out.json", "the name of the results is empty" },
 }
 

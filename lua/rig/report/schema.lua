@@ -136,7 +136,8 @@ local threshold = object({
 })
 
 local baseline = object({
-    file = text, started = optional(text), gate_time = flag, accept_counters = flag,
+    file = text, started = optional(text), gate_time = flag, accept_counters = flag, gate_counters = optional(flag),
+    min_effect = optional(number), notes = later_list(text),
 })
 
 local host = object({

@@ -2,6 +2,7 @@
 -- verdicts, failures, thresholds, findings, the status. Lists of lines each, empty where there is nothing to say.
 -- Neighbours: text.lua (prints them), chart (bars), verdicts (A/B runs, thresholds), columns (the names of cases).
 
+local changes = require("rig.report.changes")
 local chart = require("rig.report.chart")
 local columns = require("rig.report.columns")
 local human = require("rig.report.human")
@@ -270,6 +271,7 @@ function M.all(doc, info, list, width, paint)
     add(verdicts.thresholds(doc, width, paint), "\n")
     add(findings(ctx), "\n")
     add(busy(ctx), "\n")
+    add(changes.section(doc, width, paint), "\n")
     add(verdict(ctx), "\n")
     return table.concat(parts)
 end
