@@ -111,8 +111,8 @@ function M.apply(doc, base, path, opts)
         notes = json.list(verdicts and notes or { notes }),
     }
     if not verdicts then
-        doc.exit = status.worst(doc.exit, status.EXIT.unreadable)
-        doc.status = status.word(doc.exit)
+        -- a run that failed has said so; that nothing of it can be compared follows from that
+        if doc.exit == 0 then doc.exit, doc.status = status.EXIT.unreadable, status.word(status.EXIT.unreadable) end
         return ("%s: %s"):format(path, notes)
     end
     doc.verdicts = json.list(doc.verdicts)

@@ -61,7 +61,7 @@ function M.compare(opts, context)
     doc, problem = baseline.read_new(opts.new)
     if not doc then return nil, EXIT.unreadable, problem end
     problem = baseline.apply(doc, base, opts.base, opts)
-    if problem then return nil, EXIT.unreadable, problem end
+    if problem then return nil, doc.exit, problem end
     return require("rig.report.changes").render(doc, context.look), doc.exit, nil, doc
 end
 

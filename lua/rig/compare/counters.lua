@@ -85,10 +85,9 @@ local function not_alike(pair, of_body)
         or differs(pair, "seeds", function(case) return case.params.seed end)
 end
 
-local function shown(values, unit)
+local function shown(values)
     local low, high = human.group(values[1]), human.group(values[#values])
-    local text = low == high and low or low .. " to " .. high
-    return unit == "B" and text .. " bytes" or text
+    return low == high and low or low .. " to " .. high
 end
 
 local function new_verdict(pair, metric, unit, xs, ys)
@@ -110,7 +109,7 @@ local function exact(pair, counter, opts)
     verdict.kind, verdict.verdict = "exact", same and "unchanged" or "changed"
     verdict.gates = repeats and not opts.accept_counters
     verdict.text = same and ("%s: %s, as in the base"):format(pair.new.label, counter.name)
-        or ("%s: %s %s -> %s"):format(pair.new.label, counter.name, shown(xs, counter.unit), shown(ys, counter.unit))
+        or ("%s: %s %s -> %s"):format(pair.new.label, counter.name, shown(xs), shown(ys))
     if not repeats then verdict.text = verdict.text .. " (it varies between the runs of the base)" end
     return verdict
 end

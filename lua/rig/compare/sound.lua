@@ -63,7 +63,7 @@ local function check_outcomes(case, path)
         if outcomes then
             told = told + 1
             for _, kind in ipairs(KINDS) do total[kind] = (total[kind] or 0) + outcomes[kind] end
-            local split = iteration.tasks_by_worker
+            local split = iteration.tasks_by_worker or {}
             if #split > 0 and sum(split) ~= outcomes.ok then
                 return ("%s.iterations[%d].tasks_by_worker does not add up to its outcomes"):format(path, i)
             end
@@ -148,6 +148,10 @@ end
 
 -- A parameter has a type of its own, which is that of the values declared for it. An axis may say "preset".
 local function check_params(doc, case, path)
+    local chunk = case.params.chunk
+    if type(chunk) == "string" and tonumber(chunk) then
+        return ("%s.params.chunk is %q, which is neither a number nor a word"):format(path, chunk)
+    end
     for name, declared in pairs(doc.scenario.params) do
         local value, known = case.params[name], type(declared) ~= "table" or #declared == 0
         for _, one in ipairs(type(declared) == "table" and declared or {}) do
