@@ -4,7 +4,7 @@
 --- Neighbours: compare/cases (which case is which), compare/counters, compare/times, compare/sound; baseline.lua.
 
 local cases = require "rig.compare.cases"
-local changes = require "rig.report.changes"
+local change = require "rig.report.change"
 local counters = require "rig.compare.counters"
 local human = require "rig.report.human"
 local json = require "rig.json"
@@ -175,7 +175,7 @@ end
 
 local function time_text(pair, job, found)
     local said = ("%s: %s %s -> %s, %s"):format(pair.new.label, human.clean(job.metric), human.duration(found.a),
-        human.duration(found.b), changes.change(found.effect, found.low, found.high))
+        human.duration(found.b), change.of(found))
     if not too_few(found) then return said end
     return ("%s (%d and %d values; an interval takes %d on each side)"):format(said, found.n_base, found.n_new,
         times.FEWEST)

@@ -144,9 +144,9 @@ local function normal_draw()
     return math.sqrt(-2 * math.log(1 - math.random())) * math.cos(2 * math.pi * math.random())
 end
 local DRAWS = {
-    lognormal = function() return math.exp(0.2 * normal_draw()) end,
-    exponential = function() return 1 - 0.2 * math.log(1 - math.random()) end,
-    disturbed = function() return math.random() < 0.15 and 1.5 + math.random() or 1 + 0.02 * normal_draw() end,
+    { "lognormal", function() return math.exp(0.2 * normal_draw()) end },
+    { "exponential", function() return 1 - 0.2 * math.log(1 - math.random()) end },
+    { "disturbed", function() return math.random() < 0.15 and 1.5 + math.random() or 1 + 0.02 * normal_draw() end },
 }
 
 local function coverage(draw, n, m, rounds)
@@ -166,7 +166,8 @@ end
 function TestInterval.test_it_holds_the_truth_as_often_as_it_says()
     math.randomseed(11)
     local rounds = 1500
-    for name, draw in pairs(DRAWS) do
+    for _, one in ipairs(DRAWS) do
+        local name, draw = table.unpack(one)
         for _, n in ipairs({ { 6, 6 }, { 9, 9 }, { 7, 20 }, { 20, 20 }, { 54, 54 } }) do
             local share = coverage(draw, n[1], n[2], rounds)
             print(("95 %% interval of a ratio, %d and %d values, %s: %.1f %%"):format(n[1], n[2], name, share * 100))
@@ -201,14 +202,6 @@ end
 
 TestShown = {}
 
-function TestShown.test_changes_are_percent_and_from_double_on_factors()
-    lu.assertEquals(changes.change(1.064, 1.021, 1.109), "+6.4 % (+2.1 to +11)")
-    lu.assertEquals(changes.change(0.95), "-5.0 %")
-    lu.assertEquals(changes.change(1), "0.0 %")
-    lu.assertEquals(changes.change(30.8, 28.4, 31), "30.8 x (28.4 to 31.0)")
-    lu.assertEquals(changes.change(nil), "–")
-end
-
 function TestShown.test_a_change_stands_in_the_table_and_the_rest_is_counted()
     local base, new = document(), scale_times(document(), 1.5)
     new.cases[1].counters.messages = 2700
@@ -216,12 +209,12 @@ function TestShown.test_a_change_stands_in_the_table_and_the_rest_is_counted()
     new.baseline = { file = "base.json", started = base.started, notes = { "a note" } }
     new.status, new.exit = "regressed", 3
     local text = changes.render(new)
-    lu.assertStrContains(text, "Since base.json (2026-01-31 12:00:00 UTC)")
-    lu.assertStrMatches(text, ".*builtin%+chunk=4, 1,000 +messages +1,800 +2,700 +%+50 %% +changed\n.*")
-    lu.assertStrMatches(text, ".*custom, 1,000 +map .*%+50 %% %(.*regressed %(advice%)\n.*")
+    lu.assertStrContains(text, "Against base.json, measured 2026-01-31 12:00:00 UTC")
+    lu.assertStrMatches(text, ".*messages +1,800 +2,700 +%+900 .*changed\n.*")
+    lu.assertStrMatches(text, ".*custom, 1,000 +map .*%+50.0 %% %(.*regressed %(advice%)\n.*")
     lu.assertStrContains(text, "15 exact counters unchanged")
     lu.assertStrContains(text, "a note")
-    lu.assertStrContains(text, "regressed: 4 x time regressed (advice), 1 x exact counter changed (exit 3)")
+    lu.assertStrMatches(text, ".*\n  regressed: .*1 changed.* %(exit 3%)\n")
     lu.assertNil(text:find("\27"))
     lu.assertStrContains(changes.render(new, { color = true }), "\27[31mchanged")
 end

@@ -266,12 +266,11 @@ function M.all(doc, info, list, width, paint)
         add(chart.of(doc, width, paint), "\n")
         add(metrics(ctx), "\n")
     end
-    add(verdicts.of(doc, width, paint), "\n")
+    add(doc.baseline and changes.section(doc, width, paint) or verdicts.of(doc, width, paint), "\n")
     add(failures(ctx), "\n")
     add(verdicts.thresholds(doc, width, paint), "\n")
     add(findings(ctx), "\n")
     add(busy(ctx), "\n")
-    add(changes.section(doc, width, paint), "\n")
     add(verdict(ctx), "\n")
     return table.concat(parts)
 end
