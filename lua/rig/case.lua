@@ -2,6 +2,8 @@
 --- Not for the order of cases, nor for what a run as a whole means: that is runner.lua.
 --- Neighbours: iterate.lua (one iteration), hooks.lua (calls into the scenario), pools (the pools), memory.lua.
 
+local calibrate = require "rig.calibrate"
+local collector = require "rig.collector"
 local core = require "rig.core"
 local equal = require "rig.equal"
 local hooks = require "rig.hooks"
@@ -77,7 +79,7 @@ local function pool_options(run)
     return {
         workers = serial and 1 or params.workers, timeout = params.timeout > 0 and params.timeout or nil,
         map = h.map, init = h.init, finish = h.finish, fixed = run.fixed, p = run.p,
-        worker = make_worker(run.seed, run.case.index, run.p),
+        worker = make_worker(run.seed, run.case.index, run.p, params.gc),
     }
 end
 
@@ -94,6 +96,7 @@ local function start_pool(run)
     local phases = run.record.phases
     collectgarbage() -- of what stands before the first sample, nothing is left to collect in one
     collectgarbage()
+    run.collector = collector.open(run.case.params.gc)
     local calls = core.syscalls()
     local started = now()
     local fine, pool, message, code = xpcall(pools.start, hooks.handler, run.case.axes, options)
@@ -214,8 +217,10 @@ end
 
 local function measure_body(run)
     run.record.phases.start_s, run.record.phases.close_s = 0, 0
+    calibrate.body(run, iterate.call_body)
     collectgarbage()
     collectgarbage()
+    run.collector = collector.open(run.case.params.gc)
     local calls = core.syscalls()
     iterate.all(run, iterate.body)
     run.record.counters = { tasks = #run.record.phases.map_s, messages = 0, payload_bytes = 0, forks = 0,
@@ -243,6 +248,7 @@ local function finish(run)
         pool:terminate()
         run.record.phases.close_s = now() - started
     end
+    if run.collector then run.collector:close() end
     run.fixed = nil
     if run.stop_now and core.calm then core.calm() end -- tidying up is part of an orderly end
     if run.set_up and run.hooks.teardown then hooks.call(run, "teardown", run.p, run.state) end

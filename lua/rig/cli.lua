@@ -176,6 +176,9 @@ local function tell_problems(doc)
     end
     if others > 0 then complain(("%d cases more did not pass"):format(others)) end
     if doc.verify and not doc.verify.right then complain(doc.verify.message) end
+    local broken = require("rig.thresholds").complaints(doc)
+    for i = 1, math.min(#broken, MOST_PROBLEMS) do complain(broken[i]) end
+    if #broken > MOST_PROBLEMS then complain(("%d thresholds more do not hold"):format(#broken - MOST_PROBLEMS)) end
 end
 
 -- What is left to do when a run has been shown.

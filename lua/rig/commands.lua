@@ -6,6 +6,8 @@
 local axes = require "rig.axes"
 local core = require "rig.core"
 local json = require "rig.json"
+local match = require "rig.thresholds.match"
+local names = require "rig.names"
 local params = require "rig.params"
 local scenario = require "rig.scenario"
 local status = require "rig.status"
@@ -120,6 +122,40 @@ local function cases_text(plan)
     return table.concat(lines, "\n") .. "\n"
 end
 
+-- Where each threshold applies, among the cases that would run.
+local function thresholds_of(plan)
+    local list = json.list()
+    for i, one in ipairs(plan.scenario.thresholds or {}) do
+        list[i] = {
+            text = one.condition.text, where = match.plain(one.where), of = match.plain(one.of),
+            to = match.plain(one.to), cases = json.list(match.labels(one, plan.cases, plan.varying)),
+        }
+    end
+    return list
+end
+
+local function filter_text(word, filter)
+    local parts = {}
+    for _, name in ipairs(names.keys(filter or {})) do
+        local wanted = type(filter[name]) == "table" and filter[name] or { filter[name] }
+        local shown = {}
+        for i, v in ipairs(wanted) do shown[i] = units.group(v) end
+        parts[#parts + 1] = name .. " " .. table.concat(shown, " or ")
+    end
+    return #parts > 0 and word .. table.concat(parts, ", ") or ""
+end
+
+local function thresholds_text(plan)
+    local rows = {}
+    for i, one in ipairs(thresholds_of(plan)) do
+        local about = filter_text("of ", one.of) .. filter_text(" to ", one.to)
+            .. filter_text(one.of and " where " or "where ", one.where)
+        local pairs_or_cases = one.of and units.count(#one.cases, "pair") or units.count(#one.cases, "case")
+        rows[i] = { one.text, #one.cases > 0 and "in " .. pairs_or_cases or "left out by the command line", about }
+    end
+    return #rows > 0 and "Thresholds\n" .. columns(rows, "  ") or nil
+end
+
 local function check_json(plan)
     local s = plan.scenario
     local rows = json.list()
@@ -138,7 +174,7 @@ local function check_json(plan)
     end
     return json.encode({
         name = s.name, about = s.about, file = s.file, parameters = rows, cases = cases, seed = plan.seed,
-        varying = json.list(plan.varying),
+        varying = json.list(plan.varying), thresholds = thresholds_of(plan),
     }, { pretty = true, order = { "name", "about", "file", "index", "label" } }) .. "\n"
 end
 
@@ -151,7 +187,9 @@ function M.check(opts, context)
     local plan, problem = context.plan_of(opts)
     if not plan then return nil, EXIT.error, problem end
     if opts.json then return check_json(plan), 0 end
-    return table.concat({ title(plan.scenario), parameters_text(plan.scenario), cases_text(plan) }, "\n"), 0
+    local parts = { title(plan.scenario), parameters_text(plan.scenario), cases_text(plan) }
+    parts[#parts + 1] = thresholds_text(plan)
+    return table.concat(parts, "\n"), 0
 end
 
 -- ---- list ----------------------------------------------------------------------------------------------------------

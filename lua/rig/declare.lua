@@ -6,6 +6,8 @@ local mistake = require("rig.mistake")
 local names = require("rig.names")
 local params = require("rig.params")
 local source = require("rig.source")
+local thresholds = require("rig.thresholds.declare")
+local units = require("rig.units")
 local values = require("rig.values")
 
 local M = {}
@@ -37,10 +39,7 @@ M.hooks = {
 local hook_named = {}
 for _, hook in ipairs(M.hooks) do hook_named[hook.name] = hook end
 
--- Designed, but not in this version: a known word deserves another answer than an unknown one.
-local LATER = { thresholds = true, calibrate = true, gc = true }
-
-local known_keys = { "name", "about", "params" }
+local known_keys = { "name", "about", "params", "thresholds", "calibrate" }
 for _, hook in ipairs(M.hooks) do known_keys[#known_keys + 1] = hook.name end
 for _, name in ipairs(params.builtin_names()) do known_keys[#known_keys + 1] = name end
 
@@ -49,6 +48,7 @@ for _, name in ipairs(known_keys) do is_known[name] = true end
 
 ---@class rig.DeclareContext
 ---@field path string?
+---@field text string?
 ---@field keys rig.SourceKey[]?
 ---@field line integer?  of the call of rig.scenario
 ---@field declared boolean?
@@ -59,7 +59,7 @@ for _, name in ipairs(known_keys) do is_known[name] = true end
 ---@return rig.DeclareContext
 function M.context(path, text)
     local keys, line = source.scenario_keys(text)
-    local context = { path = path, keys = keys, line = line }
+    local context = { path = path, text = text, keys = keys, line = line }
     function context.fail(at, value, problem, remedy, inner)
         local where = source.line_of(keys, at, inner) or line
         error(mistake.new {
@@ -77,9 +77,7 @@ local function check_keys(t, context)
         end
     end
     for _, key in ipairs(names.keys(t)) do
-        if LATER[key] then
-            context.fail(key, t[key], "not available in this version of rig", "remove it")
-        elseif not is_known[key] then
+        if not is_known[key] then
             local _, close = names.nearest(key, known_keys)
             local remedy = names.suggest(key, known_keys)
             if not close then remedy = remedy .. "; a parameter of your own belongs in params" end
@@ -208,6 +206,45 @@ local function in_order(builtin, own, context)
     return list
 end
 
+-- Threshold i is blamed at its own line, where the source shows one.
+local function own_thresholds(t, hooks, list, context)
+    if t.thresholds == nil then return nil end
+    local function line_of(i)
+        return source.line_of_entry(context.keys, "thresholds", i) or source.line_of(context.keys, "thresholds")
+    end
+    local function key_of(i) return i and ("thresholds[%d]"):format(i) or "thresholds" end
+    local function fail(i, value, problem, remedy)
+        error(mistake.new {
+            file = context.path, line = i and line_of(i) or source.line_of(context.keys, "thresholds") or context.line,
+            key = key_of(i), value = value, problem = problem, remedy = remedy,
+        }, 0)
+    end
+    local found = thresholds.check(t.thresholds, { params = list, hooks = hooks, source = context.text, fail = fail })
+    for i, threshold in ipairs(found) do threshold.line, threshold.key = line_of(i) or context.line, key_of(i) end
+    return found
+end
+
+-- How long a calibrated call takes at least, in seconds.
+local CALIBRATED_S, LONGEST_CALIBRATED_S = 0.02, 60
+
+local function check_calibrate(t, hooks, list, context)
+    local given = t.calibrate
+    if given == nil or given == false then return nil end
+    local seconds, problem = CALIBRATED_S, "is neither true nor a duration"
+    if given ~= true then seconds = nil end
+    if type(given) == "string" and not tonumber(given) then seconds, problem = units.parse_duration(given) end
+    if seconds and (seconds <= 0 or seconds > LONGEST_CALIBRATED_S) then
+        seconds, problem = nil, ("is not from 1 ns to %d s"):format(LONGEST_CALIBRATED_S)
+    end
+    if not seconds then
+        context.fail("calibrate", given, ("%s %s"):format(values.show(given), problem), 'write true, or as in "20ms"')
+    elseif hooks.map and #params.find(list, "iterations").values > 1 then
+        context.fail("calibrate", given, "beside map it sets iterations, and those are swept",
+            "remove one of them")
+    end
+    return seconds
+end
+
 local function file_stem(path)
     local stem = (path or "scenario"):match("([^/]+)$"):gsub("%.lua$", "")
     return stem
@@ -224,11 +261,13 @@ function M.check(t, context)
     check_keys(t, context)
     local hooks = check_hooks(t, context)
     check_shape(t, hooks, context)
+    local list = in_order(builtin_params(t, hooks, context), own_params(t, hooks, context), context)
     return {
         name = check_text(t, "name", context) or file_stem(context.path),
         about = check_text(t, "about", context) or "",
         file = context.path, line = context.line, hooks = hooks,
-        params = in_order(builtin_params(t, hooks, context), own_params(t, hooks, context), context),
+        params = list, thresholds = own_thresholds(t, hooks, list, context),
+        calibrate_s = check_calibrate(t, hooks, list, context),
     }
 end
 

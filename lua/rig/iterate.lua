@@ -2,6 +2,7 @@
 --- Nothing of rig's own happens between two readings of the clock: no record, no table, no message.
 --- Neighbours: case.lua calls `all` with `map` or `body`; hooks.lua; equal.lua compares with `expect`.
 
+local calibrate = require "rig.calibrate"
 local core = require "rig.core"
 local equal = require "rig.equal"
 local hooks = require "rig.hooks"
@@ -171,14 +172,14 @@ end
 
 -- Seconds, the result and why it is none, with the outcome. A time limit reaches Lua code here: no other process
 -- runs it.
-local function call_body(run)
+local function call_body(run, n)
     local body, p, state, limit = run.hooks.body, run.p, run.state, run.case.params.timeout or 0
     local ok, value, message
     local t0 = now()
     if limit > 0 then
-        ok, value, message = core.call_within(limit, body, p, state, 1)
+        ok, value, message = core.call_within(limit, body, p, state, n)
     else
-        ok, value, message = xpcall(body, handler, p, state, 1)
+        ok, value, message = xpcall(body, handler, p, state, n)
     end
     local seconds = now() - t0
     if limit > 0 and not ok and message == true then
@@ -188,17 +189,26 @@ local function call_body(run)
     return seconds, result, fault, fault and "error" or "ok"
 end
 
----One call of `body`.
+---Calls `body` to find out how long it takes; nothing is kept.
+---@param run table
+---@param n integer
+---@return number seconds
+---@return any result
+---@return string? fault
+M.call_body = call_body
+
+---One call of `body`, whose time is that of one of the n times that it did its thing.
 ---@param run table
 ---@param number integer
 ---@param into { map_s: number[], reduce_s: number[] }
 ---@return table entry
 function M.body(run, number, into)
-    local seconds, result, fault, outcome = call_body(run)
+    local n = run.n or 1
+    local seconds, result, fault, outcome = call_body(run, n)
     local outcomes = { ok = 0, error = 0, timeout = 0, died = 0, cancelled = 0 }
     outcomes[outcome] = 1
     local entry = { outcomes = outcomes }
-    into.map_s[#into.map_s + 1] = seconds
+    into.map_s[#into.map_s + 1] = seconds / n
     into.reduce_s[#into.reduce_s + 1] = 0
     add_outcomes(run.record, outcomes)
     run.keep(entry)
@@ -216,12 +226,14 @@ end
 ---@param done integer iterations that have ended, warm-up included
 function M.tell(run, done)
     local params, tell = run.case.params, run.opts.on_iteration
-    if tell then tell(run.case, done, (params.warmup or 0) + (params.iterations or 1)) end
+    -- calibrated maps may go on beyond what was declared
+    if tell then tell(run.case, done, math.max(done, (params.warmup or 0) + (params.iterations or 1))) end
 end
 
 local function between(run)
     if core.interrupted() then hooks.halt("interrupted", "interrupted between iterations") end
     M.tell(run, run.done)
+    run.collector:between()
 end
 
 -- Warm-up iterations are measured and checked like the others, and kept apart.
@@ -247,11 +259,13 @@ function M.all(run, one)
     run.done = 0
     if warmup > 0 then warm_up(run, one, warmup) end
     run.keep = function(entry) record.iterations[#record.iterations + 1] = entry end
-    for number = 1, count do
+    local number = 1
+    while number <= count or calibrate.wants_more(run, number - 1) do
         between(run)
         one(run, number, record.phases)
-        run.done = run.done + 1
+        run.done, number = run.done + 1, number + 1
     end
+    calibrate.note_maps(run)
     record.ready_at_last_result = run.last_ready
     if record.fault then
         record.status, record.reason = "faulted", record.fault

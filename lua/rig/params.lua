@@ -49,6 +49,8 @@ local BUILTIN = {
     { name = "seed", type = "integer", default = 1, help = "what random numbers start from" },
     { name = "pin", type = "boolean", default = false, later = false, pooled = true,
       help = "each worker stays on a processor of its own" },
+    { name = "gc", type = "enum", default = "default", choices = { "default", "stop", "incremental", "generational" },
+      help = "Lua's collector: as it is, stopped where it is timed and in workers, or a mode of its own" },
 }
 
 -- The axes stand behind `warmup`, and what their pool says is one more value that each can have.

@@ -6,6 +6,7 @@ local axes = require("rig.axes")
 local choice = require("rig.choice")
 local mistake = require("rig.mistake")
 local params = require("rig.params")
+local reach = require("rig.thresholds.reach")
 local readonly = require("rig.readonly")
 local units = require("rig.units")
 local values = require("rig.values")
@@ -31,6 +32,8 @@ M.MAX_CASES = 100000
 ---@field seed integer
 ---@field cases rig.Case[]
 ---@field varying string[]  parameters with more than one value, in order
+---@field smoke boolean?
+---@field ab boolean?       two sides of every case are compared, as often as that takes
 
 -- A body runs in the coordinator.
 local NO_POOL = { preset = "none", impl = "none", start = "none", delivery = "none", channel = "none" }
@@ -183,7 +186,20 @@ local function leave_out(list, name)
     end
 end
 
-local function make(s, opts)
+-- The scenario as its file has it, whatever the command line changed.
+local function as_declared(s)
+    local list, whole = {}, {}
+    for i, param in ipairs(s.params) do
+        list[i] = setmetatable({ values = param.declared, origin = "scenario" }, { __index = param })
+    end
+    for name, v in pairs(s) do whole[name] = v end
+    whole.params, whole.thresholds = list, nil
+    return whole
+end
+
+local make
+
+function make(s, opts)
     local chosen = choice.make(s, opts)
     check_count(s, chosen)
     local plan = { scenario = s, seed = chosen.seed.values[1], cases = {}, varying = choice.varying(chosen) }
@@ -191,9 +207,11 @@ local function make(s, opts)
         chosen.runs.values = { 1 }
         leave_out(plan.varying, opts.ab)
         leave_out(plan.varying, "runs")
+        plan.ab = true
     end
     for run = 1, chosen.runs.values[1] do add_run(s, chosen, run, plan.varying, plan.cases, opts.ab ~= nil) end
-    if opts.smoke then plan.cases, plan.varying = { smallest(plan.cases) }, {} end
+    if not opts.ab then reach.check(s, plan, function() return make(as_declared(s), {}) end) end
+    if opts.smoke then plan.cases, plan.varying, plan.smoke = { smallest(plan.cases) }, {}, true end
     return plan
 end
 

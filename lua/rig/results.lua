@@ -63,6 +63,19 @@ local function defaults(record)
     end
 end
 
+-- Work is the same in every iteration, so the interval of a rate is that of the median time, turned over.
+local function rate_intervals(record)
+    local map = record.stats.map
+    if not record.rates or not map or not map.ci95 or map.ci95[1] <= 0 then return end
+    for _, name in ipairs({ "bytes_per_s", "items_per_s" }) do
+        local rate = record.rates[name]
+        if rate then
+            local work = rate * map.median
+            record.rates[name .. "_ci95"] = json.list({ work / map.ci95[2], work / map.ci95[1] })
+        end
+    end
+end
+
 --- Completes a measured (or skipped) case: statistics, medians of metrics, the axes among the parameters. The
 --- same table comes back.
 ---@param record table  what was measured, with the names of the results document; only index and params must be there
@@ -77,6 +90,7 @@ function M.case(record, axes)
         if axes and params[name] == nil then params[name] = axes[name] end
     end
     record.stats = summaries(record)
+    rate_intervals(record)
     for _, metric in pairs(record.metrics) do metric.median = stats.median(numbers_of(metric.values)) end
     return record
 end

@@ -9,6 +9,7 @@ local json = require "rig.json"
 local measure_case = require "rig.case"
 local results = require "rig.results"
 local status = require "rig.status"
+local thresholds = require "rig.thresholds"
 local trace = require "rig.trace"
 local units = require "rig.units"
 local values = require "rig.values"
@@ -21,6 +22,7 @@ local SIGALRM = 14
 ---@field force? boolean       also what does not fit in memory
 ---@field fail_fast? boolean   stop at the first case that did not pass
 ---@field budget_s? number     seconds for the whole run
+---@field calibrated? integer  n for every calibrated body, which is then not searched for
 ---@field label? string
 ---@field argv? string[]
 ---@field on_start? fun(doc: table, plan: rig.Plan)
@@ -161,6 +163,18 @@ local function conclude(doc, verdict)
     doc.status = status.word(doc.exit)
 end
 
+local function judge_thresholds(plan, doc)
+    local list = plan.scenario.thresholds
+    if not list then return end
+    doc.thresholds = thresholds.judge(doc, list, { smoke = plan.smoke })
+    for _, entry in ipairs(doc.thresholds) do
+        if not entry.passed then
+            doc.exit = status.worst(doc.exit, status.EXIT.failed)
+            doc.status = status.word(doc.exit)
+        end
+    end
+end
+
 local function start_budget(opts)
     if not opts.budget_s then return true end
     local ok, message = core.alarm(opts.budget_s)
@@ -204,6 +218,7 @@ function M.run(plan, opts)
     results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo },
         { exists = exists, given = given_params(plan.scenario) })
     conclude(doc, verdict)
+    judge_thresholds(plan, doc)
     return doc
 end
 

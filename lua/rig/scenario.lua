@@ -20,6 +20,8 @@ local M = {}
 ---@field hooks table<string, any>
 ---@field params rig.Param[]  the scenario's first, in its order; then the built-in ones that it leaves alone
 ---@field line integer?
+---@field thresholds rig.Threshold[]?
+---@field calibrate_s number?  seconds that a call of body (or the maps of a case) takes at least
 
 --- The hooks a scenario may have, for help.
 M.hooks = declare.hooks

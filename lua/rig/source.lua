@@ -12,6 +12,7 @@ local LARGEST = 1 << 20
 ---@field name string
 ---@field line integer
 ---@field keys rig.SourceKey[]?  of a table written right there
+---@field lines integer[]?       of that table's entries without a name
 
 -- Past a long bracket (`[==[ … ]==]`) that opens here, or nil.
 local function past_long(text, at)
@@ -89,24 +90,24 @@ end
 
 -- The entries of the table constructor whose `{` is the token at `open`.
 local function entries_of(tokens, open, nested)
-    local keys, depth, i = {}, 1, open + 1
+    local keys, lines, depth, i = {}, {}, 1, open + 1
     while tokens[i] and depth > 0 do
         local before = tokens[i - 1]
         local starts = depth == 1 and (i == open + 1 or before.text == "," or before.text == ";")
         local name, value = nil, nil
         if starts then name, value = key_at(tokens, i) end
         if name then
+            local key = { name = name, line = tokens[i].line }
             local inside = nested and tokens[value] and tokens[value].text == "{"
-            keys[#keys + 1] = {
-                name = name, line = tokens[i].line, keys = inside and entries_of(tokens, value, false) or nil,
-            }
-            i = value
+            if inside then key.keys, key.lines = entries_of(tokens, value, false) end
+            keys[#keys + 1], i = key, value
         else
+            if starts and tokens[i].text ~= "}" then lines[#lines + 1] = tokens[i].line end
             depth = depth + depth_change(tokens[i])
             i = i + 1
         end
     end
-    return keys
+    return keys, lines
 end
 
 ---The entries of the last `….scenario { … }` in a source, in the order in which they are written.
@@ -120,9 +121,24 @@ function M.scenario_keys(text)
         if tokens[i].text == "scenario" and tokens[i].kind == "name" and tokens[i - 1].text == "." then
             local open = i + 1
             if tokens[open] and tokens[open].text == "(" then open = open + 1 end
-            if tokens[open] and tokens[open].text == "{" then return entries_of(tokens, open, true), tokens[i].line end
+            if tokens[open] and tokens[open].text == "{" then
+                local keys = entries_of(tokens, open, true)
+                return keys, tokens[i].line
+            end
         end
     end
+end
+
+---@param keys rig.SourceKey[]?
+---@param name string
+---@param index integer
+---@return integer? line of the index-th entry without a name in a key's table
+function M.line_of_entry(keys, name, index)
+    local line
+    for _, key in ipairs(keys or {}) do
+        if key.name == name then line = key.lines and key.lines[index] end
+    end
+    return line
 end
 
 ---@param keys rig.SourceKey[]?

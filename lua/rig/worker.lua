@@ -3,6 +3,7 @@
 --- Not for running tasks: the pools do that; they set `w.index` before each task and `w.state` once.
 --- Neighbours: case.lua and pools/init.lua make the factory, core.pool, pools/serial and pools/custom call it.
 
+local collector = require "rig.collector"
 local core = require "rig.core"
 local metric = require "rig.metric"
 
@@ -33,10 +34,12 @@ end
 ---@param seed integer
 ---@param case_index integer
 ---@param p table
+---@param gc? string what to do about Lua's collector
 ---@return fun(id: integer): rig.Worker
-function M.factory(seed, case_index, p)
+function M.factory(seed, case_index, p, gc)
     return function(id)
         metric.forbid()
+        collector.in_worker(gc)
         core.worker_print(id)
         return new(seed, case_index, p, id)
     end

@@ -205,8 +205,8 @@ function TestAfter.test_many_stand_one_under_another_at_the_largest_value()
 end
 
 function TestAfter.test_metrics_have_a_table_of_their_own()
-    lu.assertStrMatches(text.render(synthetic.body()), ".*Metrics %(medians%)\n    kind +bytes  epoch_s\n"
-        .. "    pipe +64  9%.46 µs\n.*")
+    lu.assertStrMatches(text.render(synthetic.body()), ".*Metrics %(medians%)\n    kind +bytes +bytes/s  epoch_s\n"
+        .. "    pipe +64  20%.8 MB/s %(20%.8 MB to 20%.8 MB%)  9%.46 µs\n.*")
 end
 
 function TestAfter.test_findings_are_numbered_and_the_next_command_can_be_copied()

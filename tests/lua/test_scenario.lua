@@ -93,10 +93,16 @@ function TestDeclare.test_unknown_keys_name_the_nearest()
     refused('[1]: "custom" has no name; write it as key = value', with '"custom",')
 end
 
-function TestDeclare.test_what_is_to_come_says_so()
-    for _, key in ipairs { "thresholds", "calibrate", "gc" } do
-        refused(("x.lua:3: %s: not available in this version of rig; remove it"):format(key), with(key .. " = true,"))
+function TestDeclare.test_calibrate_is_true_or_a_duration()
+    lu.assertNil(with("").calibrate_s)
+    lu.assertNil(with("calibrate = false,").calibrate_s)
+    lu.assertEquals(with("calibrate = true,").calibrate_s, 0.02)
+    lu.assertEquals(with('calibrate = "5 ms",').calibrate_s, 0.005)
+    for _, wrong in ipairs { "20", '"20"', '"20 mss"', '"0s"', '"2min"', "{}", '""' } do
+        refused("x.lua:3: calibrate: ", with("calibrate = " .. wrong .. ","))
     end
+    refused("x.lua:3: calibrate: beside map it sets iterations, and those are swept",
+        with("calibrate = true, iterations = { 1, 2 },"))
 end
 
 function TestDeclare.test_hooks_are_functions()

@@ -2,6 +2,7 @@
 --- copy of this one from before anything was loaded, so that libraries and heaps of one side never reach the other.
 --- Neighbours: run.lua (asks for values), case.lua (measures, in the child), executables.lua (sides that are programs).
 
+local calibrate = require "rig.calibrate"
 local core = require "rig.core"
 local measure_case = require "rig.case"
 
@@ -69,6 +70,7 @@ function M.measure(plan, case, opts)
     end
     local finished = child:wait(10)
     if not finished then child:stop(0) end
+    calibrate.remember(plan, case, record)
     if record then return record end
     return broken(case, end_text(finished))
 end

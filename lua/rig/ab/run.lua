@@ -105,7 +105,11 @@ end
 
 -- As many iterations as a value needs to be long enough, and no more than leave time for all pairs; the same on both
 -- sides, found with side A, and kept where the command line named a number.
-local function calibrate(run, twin, seconds)
+local function calibrate(run, twin, seconds, record)
+    if record.calibrated then -- by the scenario: of its maps there must be as many on both sides
+        run.iterations[twin.index] = run.doc.scenario.kind == "map" and record.calibrated.n or nil
+        return
+    end
     if run.sides.fixed_iterations then return end
     local n, least = twin.a.params.iterations, math.ceil(LEAST_VALUE_S / seconds)
     local wanted = math.max(n, least)
@@ -124,7 +128,7 @@ local function warm_up(run, twin)
     for _, side in ipairs { "a", "b" } do
         local seconds, record = measure(run, twin, side)
         if not seconds then return false end
-        if side == "a" then calibrate(run, twin, seconds) end
+        if side == "a" then calibrate(run, twin, seconds, record) end
         run.samples[twin.index].counters[side] = value_of.exact_counters(record)
         run.records[twin.index][side] = record
     end

@@ -105,7 +105,11 @@ local case = object({
     fixed_n = optional(count), fixed_type = optional(text), items_n = optional(count),
     stats = map(optional(summary)),
     metrics = map(object({ unit = optional(text), values = list(optional(number)), median = optional(number) })),
-    rates = optional(object({ bytes_per_s = optional(number), items_per_s = optional(number) })),
+    rates = optional(object({
+        bytes_per_s = optional(number), items_per_s = optional(number), bytes_per_s_ci95 = later_list(number),
+        items_per_s_ci95 = later_list(number),
+    })),
+    calibrated = optional(object({ n = count, s = optional(number) })),
     outcomes = outcomes, counters = counters, workers = list(worker), replaced = count, errors = list(failure),
     noise = optional(noise),
 })
@@ -129,7 +133,8 @@ local verdict = object({
 })
 
 local threshold = object({
-    text = text, where = optional(map(any)), case = optional(text), cases = later_list(count),
+    text = text, where = optional(map(any)), of = optional(map(any)), to = optional(map(any)),
+    case = optional(text), cases = later_list(count),
     metric = optional(text), value = optional(number), low = optional(number), high = optional(number),
     n = optional(count), limit = optional(number), unit = optional(text),
     judged_by = enum({ "interval", "median", "nothing" }), passed = flag, reason = optional(text),

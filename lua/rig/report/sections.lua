@@ -63,16 +63,22 @@ local function metric_text(metric)
 end
 
 local function rate_text(case, name, format)
-    return case.rates and case.rates[name] and format(case.rates[name]) .. "/s" or nil
+    local rates = case.rates
+    if not rates or not rates[name] then return nil end
+    local ends = rates[name .. "_ci95"] or {}
+    local interval = #ends == 2 and (" (%s to %s)"):format(format(ends[1]), format(ends[2])) or ""
+    return format(rates[name]) .. "/s" .. interval
 end
 
 -- Figures of the scenario's own, by name, and rates where the table of cases has none.
 local function figures_of(case, kind)
     local figures = {}
     for name, metric in pairs(case.metrics or {}) do figures[human.clean(name)] = metric_text(metric) end
-    if kind == "map" then
-        figures["bytes"] = rate_text(case, "bytes_per_s", human.bytes)
-        figures["items"] = rate_text(case, "items_per_s", human.short)
+    local rates = case.rates or {}
+    -- the table of a body's cases has a column for its rate, and no room for how sure it is
+    if kind == "map" or #(rates.bytes_per_s_ci95 or rates.items_per_s_ci95 or {}) > 0 then
+        figures["bytes/s"] = rate_text(case, "bytes_per_s", human.bytes)
+        figures["items/s"] = rate_text(case, "items_per_s", human.short)
     end
     return figures
 end
