@@ -23,45 +23,34 @@ M.parse = text.parse
 
 -- ---- figures as people read them -----------------------------------------------------------------------------------
 
-local SHOW = {
-    time = human.duration, bytes = human.bytes,
-    rate = function(x) return human.short(x) .. "/s" end, byte_rate = function(x) return human.bytes(x) .. "/s" end,
-    count = human.short, ratio = human.ratio,
-}
-
-local function dimension_of(condition)
-    if condition.statistic == "ratio" then return "ratio" end
-    if condition.statistic == "count" then return "count" end
-    local spec = metrics.of(condition.metric)
-    if spec then return spec.dimension end
-    return condition.measure == "time" and "time" or condition.measure == "bytes" and "bytes" or "own"
-end
-
 local UNITS = { time = "s", bytes = "B", rate = "1/s", byte_rate = "B/s", count = "1", ratio = "x" }
 
 -- What the figures of an entry are in; `own` is that of a metric of the scenario's.
 local function unit_of(condition, own)
-    local dimension = dimension_of(condition)
-    if dimension ~= "own" then return UNITS[dimension] end
-    return condition.measure ~= "share" and (condition.unit or own) or "1"
+    if condition.statistic == "ratio" or condition.statistic == "count" then
+        return condition.statistic == "ratio" and "x" or "1"
+    end
+    local spec = metrics.of(condition.metric)
+    if spec then return UNITS[spec.dimension] end
+    if condition.measure then return UNITS[condition.measure] or "1" end
+    return condition.unit or own or "1"
 end
 
--- A figure beside its limit: where both would look the same though they differ, in all its digits.
-local function shower(condition, unit)
-    local dimension = dimension_of(condition)
-    local show = SHOW[dimension] or function(x)
-        if condition.unit == "%" then return ("%s %%"):format(human.short(x * 100)) end
-        return human.short(x) .. (unit and " " .. human.clean(unit) or "")
-    end
-    if dimension == "bytes" or dimension == "time" then
-        local positive = show
-        show = function(x) return x < 0 and "-" .. positive(-x) or positive(x) end
-    end
+local function signed(show)
+    return function(x) return x < 0 and "-" .. show(-x) or show(x) end
+end
+
+local SHOW = {
+    s = signed(human.duration), B = signed(human.bytes), x = human.ratio, ["1"] = human.short,
+    ["1/s"] = function(x) return human.short(x) .. "/s" end, ["B/s"] = function(x) return human.bytes(x) .. "/s" end,
+}
+
+-- How figures beside this limit are shown: in all their digits where both would look the same though they differ.
+local function shower(entry)
+    local show = SHOW[entry.unit] or function(x) return human.short(x) .. " " .. human.clean(entry.unit) end
     return function(x)
-        if x ~= condition.limit and show(x) == show(condition.limit) then
-            return ("%.9g%s"):format(x, dimension == "time" and " s" or dimension == "bytes" and " B" or "")
-        end
-        return show(x)
+        if x == entry.limit or show(x) ~= show(entry.limit) then return show(x) end
+        return ("%.9g %s"):format(x, entry.unit):gsub(" 1$", "")
     end
 end
 
@@ -163,14 +152,14 @@ end
 
 -- Fills in the verdict from value, interval and number of samples. Judged by the "median" stands for every value
 -- that decides by itself, whatever statistic it is.
-local function decide(entry, condition, show, exact)
+local function decide(entry, condition, exact)
     local passed
     if not exact then passed = by_interval(condition, entry.low, entry.high) end
     if passed == nil then
         entry.judged_by, entry.passed = "median", HOLDS[condition.op](entry.value, condition.limit)
         if entry.low or entry.high then
             entry.reason = ("the interval, %s, holds the limit, so the value decides"):format(
-                range_text(entry.low, entry.high, show))
+                range_text(entry.low, entry.high, shower(entry)))
         elseif not exact and entry.n > 1 and entry.n < interval.LEAST then
             entry.reason = ("an interval needs %d samples"):format(interval.LEAST)
         end
@@ -234,7 +223,7 @@ local function judge_group(threshold, group)
         local more = ("%s needs more than %s"):format(condition.statistic, human.count(entry.n, "sample"))
         return without_sample(entry, more)
     end
-    return decide(entry, condition, shower(condition, found.unit), exact)
+    return decide(entry, condition, exact)
 end
 
 -- Ratios run by run, where both sides have one figure a run: what disturbed a round disturbed both.
@@ -280,7 +269,7 @@ local function judge_pair(threshold, pair)
     set_ratio(entry, of, to, metrics.of(condition.metric))
     if not entry.value then return without_sample(entry, ("%s is 0 in %s, or not of the same run"):format(
         condition.metric, pair.to.label)) end
-    return decide(entry, condition, shower(condition))
+    return decide(entry, condition)
 end
 
 -- A case that was skipped, or cannot have the metric, does not fail beside others that were judged.
@@ -328,23 +317,18 @@ function M.judge(doc, list, how)
     return entries
 end
 
-local function anything() return true end
-
 ---How a threshold was judged, in a sentence that needs nothing around it.
 ---@param entry table of doc.thresholds
 ---@return string
 function M.sentence(entry)
     local what = entry.case and entry.case .. ": " or ""
-    local condition = text.parse(entry.text, anything)
-    if not condition or not entry.value then return what .. (entry.reason or "not judged") end
-    local show, samples = shower(condition, entry.unit ~= "1" and entry.unit or nil), human.count(entry.n, "sample")
-    local by_interval_alone = entry.judged_by == "interval"
-    if by_interval_alone then
-        samples = ("95 %% interval %s, %s"):format(range_text(entry.low, entry.high, show), samples)
-    end
+    if not entry.value then return what .. (entry.reason or "not judged") end
+    local show, samples = shower(entry), human.count(entry.n, "sample")
+    local whole = entry.judged_by == "interval"
+    if whole then samples = ("95 %% interval %s, %s"):format(range_text(entry.low, entry.high, show), samples) end
     return ("%s%s is %s (%s), %s %s%s"):format(what, entry.metric, show(entry.value), samples,
-        entry.passed and "as wanted:" or "not", condition.wanted,
-        entry.reason and not by_interval_alone and "; " .. entry.reason or "")
+        entry.passed and "as wanted:" or "not", entry.text:match("[<>=]+.*$") or "", -- what stands before has none
+        entry.reason and not whole and "; " .. entry.reason or "")
 end
 
 ---The thresholds of a judged run that do not hold, as sentences.

@@ -112,7 +112,7 @@ end
 local function recorder(context)
     local source = context.source
     if not source then return function() return nil end end
-    local outside = source:gsub("thresholds%s*=%s*%b{}", "")
+    local outside = source:gsub("%-%-[^\n]*", ""):gsub("thresholds%s*=%s*%b{}", "")
     local elsewhere = false
     for name in outside:gmatch "require%s*%(?%s*[\"']([^\"']+)" do
         elsewhere = elsewhere or name ~= "rig" and not name:find "^rig%."

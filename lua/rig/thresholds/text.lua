@@ -60,6 +60,14 @@ function M.unit(unit)
     end
 end
 
+-- A number that somebody wrote, in base units. Parts of a unit move the decimal point: 10.2 ms are 0.0102 s to the last
+-- digit, which neither a product nor a quotient is.
+local function scaled(number, factor)
+    if factor >= 1 then return number * factor end
+    local mantissa, exponent = ("%.14e"):format(number):match("^(.-)e(.*)$")
+    return tonumber(("%se%d"):format(mantissa, tonumber(exponent) + math.floor(math.log(factor, 10) + 0.5)))
+end
+
 local function split(text)
     local left, op, right = text:match("^%s*(.-)%s*([<>=~!]+)%s*(.-)%s*$")
     if left then return left, op, right end
@@ -104,8 +112,9 @@ end
 -- dots in its name.
 local function metric_of(left, recorded)
     if left == "" then return nil, "no metric before the comparison", "write it as map.median < 10 ms" end
-    if metrics.of(left) or recorded(left) then return left, "median" end
     local head, tail = left:match("^(.+)%.([^.]*)$")
+    if head and is_statistic[tail] and metrics.of(head) then return head, tail end
+    if metrics.of(left) or recorded(left) then return left, "median" end
     if head and is_statistic[tail] then
         if may_be(head, recorded) then return head, tail end
         return unknown_metric(head)
@@ -173,11 +182,11 @@ local function limit_of(text, metric, statistic)
             dimension == "time" and "ms" or "MB", names.join(accepted))
     elseif dimension == "own" then
         local factor, measure = M.unit(unit)
-        return number * (factor or 1), unit ~= "" and unit or nil, measure
+        return scaled(number, factor or 1), unit ~= "" and unit or nil, measure
     end
     local factor, measure, remedy = own_unit(unit, dimension, metric)
     if not factor then return nil, measure, remedy end
-    return number * factor, unit ~= "" and unit or nil, measure
+    return scaled(number, factor), unit ~= "" and unit or nil, measure
 end
 
 -- What is measured by a clock is never twice the same.
