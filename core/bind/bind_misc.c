@@ -25,6 +25,12 @@ static int l_now_ns(lua_State *L) {
     return 1;
 }
 
+/* suspended_ns() -> nanoseconds that the machine has spent suspended since it was started */
+static int l_suspended_ns(lua_State *L) {
+    lua_pushinteger(L, clock_suspended_ns());
+    return 1;
+}
+
 static lua_Number check_seconds(lua_State *L) {
     lua_Number s = luaL_checknumber(L, 1);
     luaL_argcheck(L, s >= 0 && s < 1e9, 1, "a duration must be 0 to 1e9 s");
@@ -234,6 +240,7 @@ static int l_call_within(lua_State *L) {
 void bind_misc(lua_State *L) {
     static const luaL_Reg functions[] = {{"now", l_now},
                                          {"now_ns", l_now_ns},
+                                         {"suspended_ns", l_suspended_ns},
                                          {"sleep", l_sleep},
                                          {"spin", l_spin},
                                          {"write", l_write},

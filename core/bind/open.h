@@ -29,6 +29,7 @@ void bind_account(lua_State *L);
 void bind_alarm(lua_State *L);
 void bind_array(lua_State *L);
 void bind_codec(lua_State *L);
+void bind_cpus(lua_State *L);
 void bind_exec(lua_State *L);
 void bind_misc(lua_State *L);
 void bind_pipe(lua_State *L);

@@ -18,6 +18,10 @@ static inline int64_t clock_now_ns(void) {
     return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
+/* Nanoseconds that the machine has spent suspended since it was started, to within a few microseconds:
+ * CLOCK_BOOTTIME goes on then, CLOCK_MONOTONIC does not. */
+int64_t clock_suspended_ns(void);
+
 /* Seconds (NaN and negative count as 0, anything over 100 years as never) from now, as a deadline. */
 int64_t clock_deadline(double seconds);
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -169,13 +168,11 @@ static int k_sigaction(int sig, const struct sigaction *now, struct sigaction *o
 static int k_mask_signals(int how, const sigset_t *set, sigset_t *old) {
     return -pthread_sigmask(how, set, old);
 }
-static int k_setaffinity(int cpu) {
-    cpu_set_t set;
-    if (cpu < 0 || cpu >= CPU_SETSIZE)
-        return -EINVAL;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    OR_ERRNO(int, sched_setaffinity(0, sizeof set, &set));
+static int k_setaffinity(const cpu_set_t *set) {
+    OR_ERRNO(int, sched_setaffinity(0, sizeof *set, set));
+}
+static int k_getaffinity(cpu_set_t *set) {
+    OR_ERRNO(int, sched_getaffinity(0, sizeof *set, set));
 }
 static int k_cores(pid_t pid) {
     cpu_set_t set;

@@ -6,6 +6,7 @@
 #define RIG_OS_SYS_H
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,7 +55,8 @@
     X(sigaction, int, (int sig, const struct sigaction *now, struct sigaction *old),              \
       (sig, now, old))                                                                            \
     X(mask_signals, int, (int how, const sigset_t *set, sigset_t *old), (how, set, old))          \
-    X(setaffinity, int, (int cpu), (cpu))                                                         \
+    X(setaffinity, int, (const cpu_set_t *set), (set))                                            \
+    X(getaffinity, int, (cpu_set_t * set), (set))                                                 \
     X(cores, int, (pid_t pid), (pid))                                                             \
     X(nanosleep, int, (int64_t until_ns), (until_ns))                                             \
     X(map, int, (void **addr, size_t n, int prot, int flags, int fd), (addr, n, prot, flags, fd)) \

@@ -15,6 +15,15 @@ static void time_does_not_go_back(void **state) {
     }
 }
 
+/* Nothing here suspends the machine, so it has slept as long after as before. */
+static void the_time_spent_suspended_stands_still_while_awake(void **state) {
+    (void)state;
+    int64_t before = clock_suspended_ns();
+    clock_spin(NS_PER_S / 50);
+    int64_t grown = clock_suspended_ns() - before;
+    assert_true(grown > -NS_PER_S / 100 && grown < NS_PER_S / 100);
+}
+
 static void what_is_no_duration_is_a_deadline_now(void **state) {
     (void)state;
     const double none[] = {0, -0.0, -1, -1e300, NAN, -INFINITY};
@@ -116,6 +125,7 @@ static void spinning_takes_as_long_as_asked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(time_does_not_go_back),
+        CLEAN_TEST(the_time_spent_suspended_stands_still_while_awake),
         CLEAN_TEST(what_is_no_duration_is_a_deadline_now),
         CLEAN_TEST(a_deadline_lies_as_many_seconds_ahead),
         CLEAN_TEST(a_deadline_in_centuries_is_never),
