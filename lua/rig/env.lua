@@ -1,76 +1,36 @@
 --- Facts about this machine and this scenario that results keep, so that figures can be judged later and elsewhere.
 --- Not for judging them. Whatever cannot be read is left out: a missing fact must never stop a run.
---- Neighbour: runner.lua puts them into the document.
+--- Neighbours: machine.lua reads the machine, runner.lua puts the facts into the document.
 
 local core = require "rig.core"
+local machine = require "rig.machine"
+local proc = require "rig.proc"
 
 local M = {}
 
-local function read(path)
-    local file <close> = io.open(path, "r")
-    if not file then return nil end
-    return file:read(65536)
-end
-
-local function first_line(path)
-    local text = read(path)
-    return text and text:match("^%s*([^\n]-)%s*\n?$") or text and text:match("^[^\n]*")
-end
-
--- The chosen one of a list such as "always [madvise] never".
-local function chosen(path)
-    local text = read(path)
-    return text and (text:match("%[([^%]]+)%]") or text:match("^%S+"))
-end
-
-local function cpu_model()
-    local text = read("/proc/cpuinfo")
-    if not text then return nil end
-    return text:match("model name%s*:%s*([^\n]+)") or text:match("Model%s*:%s*([^\n]+)")
-        or text:match("Hardware%s*:%s*([^\n]+)")
-end
-
-local function memory()
-    local text = read("/proc/meminfo") or ""
-    local total = text:match("MemTotal:%s*(%d+)")
-    return total and math.tointeger(total) * 1024
-end
-
-local function load_average()
-    local one, five, fifteen = (read("/proc/loadavg") or ""):match("^(%S+) (%S+) (%S+)")
-    if not one then return {} end
-    return { tonumber(one), tonumber(five), tonumber(fifteen) }
-end
-
-local function os_name()
-    local text = read("/etc/os-release") or ""
-    return text:match('PRETTY_NAME="([^"\n]*)"') or text:match("PRETTY_NAME=([^\n]*)")
-end
-
--- Processors that the group may use at most, or nothing where there is no limit.
-local function cgroup_quota()
-    local own = (read("/proc/self/cgroup") or ""):match("0::(%S+)") or "/"
-    for _, path in ipairs { "/sys/fs/cgroup" .. own .. "/cpu.max", "/sys/fs/cgroup/cpu.max" } do
-        local quota, period = (read(path) or ""):match("^(%d+) (%d+)")
-        if quota then return tonumber(quota) / tonumber(period) end
-    end
-    local quota = tonumber(first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") or "")
-    local period = tonumber(first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us") or "")
-    if quota and period and quota > 0 then return quota / period end
-end
-
----The machine as it is now.
+---The machine as it is now. Compiler and flags of rig itself are in the document's `rig.build`.
 ---@return table host
 function M.host()
-    local cpu = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
-    local transparent, clock = "/sys/kernel/mm/transparent_hugepage/", "/sys/devices/system/clocksource/clocksource0/"
-    return {
-        cpu = cpu_model(), cores = core.cores(), memory_bytes = memory(),
-        memory_available_bytes = core.memory_available(), kernel = first_line("/proc/sys/kernel/osrelease"),
-        os = os_name(), governor = first_line(cpu), load = load_average(),
-        transparent_hugepage = chosen(transparent .. "enabled"), shmem_huge = chosen(transparent .. "shmem_enabled"),
-        clocksource = first_line(clock .. "current_clocksource"), cgroup_quota = cgroup_quota(),
-    }
+    local host = machine.facts()
+    local cpus = core.cpus()
+    host.cores, host.memory_available_bytes = core.cores(), core.memory_available()
+    host.affinity = cpus and proc.cpu_ranges(cpus)
+    return host
+end
+
+-- What changes while a run goes on, and is worth knowing at its end too.
+local ALSO_AT_THE_END = { "load", "runnable", "temperature_c", "memory_available_bytes" }
+
+---Adds to the facts of a run's beginning what has changed since.
+---@param host table as M.host gave it
+function M.add_changes(host)
+    local now = M.host()
+    if host.steal_s and now.steal_s then host.steal_change_s = math.max(0, now.steal_s - host.steal_s) end
+    if host.cgroup_throttled_s and now.cgroup_throttled_s then
+        host.throttled_change_s = math.max(0, now.cgroup_throttled_s - host.cgroup_throttled_s)
+    end
+    host.at_end = {}
+    for _, name in ipairs(ALSO_AT_THE_END) do host.at_end[name] = now[name] end
 end
 
 -- What a command printed, or nil if it is not there or says nothing.

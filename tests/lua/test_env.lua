@@ -1,7 +1,9 @@
 -- Facts about the machine and the scenario: each is there or left out, and none of them stops a run.
 
 local lu = require "luaunit"
+local core = require "rig.core"
 local env = require "rig.env"
+local proc = require "rig.proc"
 
 TestHost = {}
 
@@ -18,8 +20,24 @@ end
 function TestHost.test_facts_are_plain_values()
     for name, value in pairs(env.host()) do
         local kind = type(value)
-        lu.assertTrue(kind == "string" or kind == "number" or name == "load", name)
+        lu.assertTrue(kind == "string" or kind == "number" or kind == "boolean" or name == "load", name)
     end
+end
+
+function TestHost.test_processors_that_may_be_used_are_named()
+    local host = env.host()
+    lu.assertEquals(host.affinity, proc.cpu_ranges(core.cpus()))
+    lu.assertEquals(#core.cpus(), host.cores)
+    lu.assertTrue(host.cores <= host.cores_online)
+end
+
+function TestHost.test_what_changed_is_added_at_the_end()
+    local host = env.host()
+    host.steal_s = (host.steal_s or 0) - 1.5 -- as if so much had been stolen since
+    env.add_changes(host)
+    lu.assertTrue(host.steal_change_s >= 1.5)
+    lu.assertEquals(#host.at_end.load, 3)
+    lu.assertTrue(host.at_end.memory_available_bytes > 0)
 end
 
 TestScenarioFacts = {}
