@@ -11,6 +11,7 @@ local iterate = require "rig.iterate"
 local memory = require "rig.memory"
 local metric = require "rig.metric"
 local names = require "rig.names"
+local noise = require "rig.noise"
 local pools = require "rig.pools"
 local values = require "rig.values"
 local worker = require "rig.worker"
@@ -289,6 +290,7 @@ function M.measure(plan, case, opts)
         seed = case.params.seed or plan.seed or 0,
     }
     record.expected = run.hooks.expect ~= nil
+    local quiet = noise.mark()
     metric.start()
     local started = now()
     local ok, raised = xpcall(measure, hooks.keep_halt, run)
@@ -302,6 +304,7 @@ function M.measure(plan, case, opts)
     keep_stats(run)
     record.s_per_iteration = seconds_per_iteration(record, case.axes.barrier)
     record.total_s = now() - started
+    record.noise = noise.since(quiet)
     collectgarbage() -- the next case's data must not stand beside this one's
     return record
 end

@@ -8,6 +8,7 @@ local cause = require("rig.findings.cause")
 local compare = require("rig.findings.compare")
 local faults = require("rig.findings.faults")
 local growth = require("rig.findings.growth")
+local noise = require("rig.findings.noise")
 local next_step = require("rig.findings.next_step")
 local points = require("rig.findings.points")
 local ready = require("rig.findings.ready")
@@ -32,10 +33,10 @@ local function of_metrics(doc, found)
 end
 
 -- What is wrong comes before what is slow.
-local FINDERS = { faults, compare, growth, cause, axes, ready }
+local FINDERS = { faults, compare, growth, cause, axes, ready, noise }
 
 ---@class rig.Finding
----@field kind "fault"|"wrong"|"faster"|"growth"|"cause"|"unready"|"next"
+---@field kind "fault"|"wrong"|"faster"|"growth"|"cause"|"unready"|"noise"|"next"
 ---@field text string  one sentence or two
 ---@field evidence table  the numbers, and `cases`: the indexes of the cases they come from
 

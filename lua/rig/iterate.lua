@@ -6,6 +6,7 @@ local calibrate = require "rig.calibrate"
 local core = require "rig.core"
 local equal = require "rig.equal"
 local hooks = require "rig.hooks"
+local noise = require "rig.noise"
 local items_of = require "rig.pools.items"
 local trace = require "rig.trace"
 local units = require "rig.units"
@@ -125,12 +126,14 @@ end
 function M.map(run, number, into)
     local pool, reduce, p = run.pool, run.hooks.reduce, run.p
     local items = make_items(run)
+    local slept = core.suspended_ns()
     local t0 = now()
     local fine, results, report, code, rest = xpcall(pool.run, handler, pool, items)
     local t1 = now()
     if not fine then hooks.refuse(run, "items", results) end -- an iterator of the scenario's raised
     if not results then map_failed(run, number, report, code, rest) end
-    local entry = { ready = report.ready, tasks_by_worker = report.tasks_by_worker, outcomes = report.outcomes }
+    local entry = { ready = report.ready, tasks_by_worker = report.tasks_by_worker, outcomes = report.outcomes,
+        suspended = noise.suspended_since(slept) }
     run.record.items_n = report.n
     into.map_s[#into.map_s + 1] = t1 - t0
     add_outcomes(run.record, report.outcomes)
@@ -203,11 +206,11 @@ M.call_body = call_body
 ---@param into { map_s: number[], reduce_s: number[] }
 ---@return table entry
 function M.body(run, number, into)
-    local n = run.n or 1
+    local n, slept = run.n or 1, core.suspended_ns()
     local seconds, result, fault, outcome = call_body(run, n)
     local outcomes = { ok = 0, error = 0, timeout = 0, died = 0, cancelled = 0 }
     outcomes[outcome] = 1
-    local entry = { outcomes = outcomes }
+    local entry = { outcomes = outcomes, suspended = noise.suspended_since(slept) }
     into.map_s[#into.map_s + 1] = seconds / n
     into.reduce_s[#into.reduce_s + 1] = 0
     add_outcomes(run.record, outcomes)

@@ -215,6 +215,7 @@ function M.run(plan, opts)
     core.set_force(false)
     local signo = core.interrupted()
     if signo == SIGALRM and opts.budget_s then signo = nil end
+    env.add_changes(doc.host)
     results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo },
         { exists = exists, given = given_params(plan.scenario) })
     conclude(doc, verdict)

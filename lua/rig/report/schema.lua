@@ -67,7 +67,12 @@ local phases = object({
 
 local iteration = object({
     result = optional(scalar), right = optional(flag), ready = optional(count), tasks_by_worker = list(count),
-    outcomes = optional(outcomes),
+    outcomes = optional(outcomes), suspended = optional(flag),
+})
+
+local noise = object({
+    wall_s = number, steal_s = optional(number), other_cpu_s = optional(number), runnable = optional(count),
+    throttled_s = optional(number), involuntary_switches = optional(count), suspended_s = optional(number),
 })
 
 local worker = object({
@@ -117,7 +122,8 @@ local case = object({
 -- a run whose two sides were measured by turns
 local ab = object({
     what = text, a = text, b = text, min_effect = number, seed = optional(whole), looks = list(count),
-    budget_s = optional(number), confidence = optional(number), valid = flag, reason = optional(text), unknown = later_list(text),
+    budget_s = optional(number), confidence = optional(number), valid = flag, reason = optional(text),
+    unknown = later_list(text),
 })
 
 local verdict = object({
@@ -126,7 +132,8 @@ local verdict = object({
     low = optional(number), high = optional(number), confidence = optional(number), pairs = optional(count),
     n_base = optional(count), n_new = optional(count), a = optional(number), b = optional(number),
     unit = optional(text), confirmed = optional(flag), gates = optional(flag), text = optional(text),
-    pairs_in_all = optional(count), iterations = optional(count), values = optional(object({ a = list(number), b = list(number), x = list(number) })),
+    pairs_in_all = optional(count), iterations = optional(count),
+    values = optional(object({ a = list(number), b = list(number), x = list(number) })),
     log_ratios = later_list(number),
     aa = optional(object({ effect = optional(number), low = optional(number), high = optional(number),
         pairs = optional(count), flagged = flag })),
@@ -150,6 +157,15 @@ local host = object({
     memory_available_bytes = optional(count), kernel = optional(text), ["os"] = optional(text),
     governor = optional(text), load = list(number), transparent_hugepage = optional(text),
     shmem_huge = optional(text), clocksource = optional(text), cgroup_quota = optional(scalar),
+    cores_online = optional(count), affinity = optional(text), turbo = optional(flag), smt = optional(flag),
+    aslr = optional(count), isolated_cpus = optional(text), cgroup_throttled_s = optional(number),
+    throttled_change_s = optional(number), runnable = optional(count), steal_s = optional(number),
+    steal_change_s = optional(number), temperature_c = optional(number), swap_bytes = optional(count),
+    swap_used_bytes = optional(count), virtualization = optional(text), container = optional(text),
+    at_end = optional(object({
+        load = list(number), runnable = optional(count), temperature_c = optional(number),
+        memory_available_bytes = optional(count),
+    })),
 }, true)
 
 local document = object({
