@@ -308,6 +308,7 @@ local function other(opts)
     if outputs.use_stdout(list) then fd = STDERR end
     local text, exit, problem, doc = require("rig.commands")[opts.command](opts, {
         plan_of = plan_of, look = look_of(opts, fd),
+        step = require("rig.progress").steps(STDERR, not opts.no_progress and core.isatty(STDERR)),
     })
     if core.interrupted() then return refuse() end
     if text and not opts.quiet then say(fd, text) end

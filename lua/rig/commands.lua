@@ -271,4 +271,13 @@ function M.list(opts)
     return list_text(scenarios, pools), 0
 end
 
+---@param opts { json: boolean? }
+---@param context { look: table, step: fun(text: string?) }
+---@return string? text
+---@return integer exit
+---@return string? problem
+function M.doctor(opts, context)
+    return require("rig.doctor").run(opts, context)
+end
+
 return M

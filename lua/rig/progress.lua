@@ -78,6 +78,16 @@ function Progress:erase()
     core.write(self.fd, "\r\27[2K")
 end
 
+---A status line for what is no run.
+---@param fd integer
+---@param enabled boolean
+---@return fun(text: string?) step shows what is being done; nothing takes the line away
+function M.steps(fd, enabled)
+    return function(text)
+        if enabled then core.write(fd, "\r\27[2K" .. (text and cut(text, (core.columns(fd) or 80) - 1) or "")) end
+    end
+end
+
 ---Notes that a case has ended.
 function Progress:advance()
     self.done = self.done + 1

@@ -209,6 +209,7 @@ local numerics = {
 local function is_pure(name)
     return numerics[name] or name:match "^rig%.compare" ~= nil or name:match "^rig%.findings" ~= nil
         or name:match "^rig%.report%." ~= nil or name:match "^rig%.thresholds" ~= nil
+        or name:match "^rig%.doctor%.judge" ~= nil or name == "rig.doctor.text"
 end
 
 -- and what these may lean on, which must be as quiet

@@ -94,12 +94,6 @@ local counters = object({
     syscalls = map(count),
 })
 
--- what else the machine did during the case
-local noise = object({
-    steal_s = optional(number), suspended_s = optional(number), throttled_s = optional(number),
-    runnable = optional(count),
-}, true)
-
 local case = object({
     index = count, label = optional(text), params = map(any), run = count,
     status = enum({ "ok", "failed", "faulted", "skipped", "error", "interrupted" }), reason = optional(text),
