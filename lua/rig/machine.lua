@@ -8,11 +8,12 @@ local M = {}
 
 ---The beginning of a file; "" of one without contents, nil where there is none.
 ---@param path string
+---@param bytes? integer how much of it; 64 KiB
 ---@return string?
-function M.read(path)
+function M.read(path, bytes)
     local file <close> = io.open(path, "r")
     if not file then return nil end
-    return file:read(65536) or ""
+    return file:read(bytes or 65536) or ""
 end
 
 -- A reader that gives nil for what is missing or empty, the first line of the rest, or what `parse` makes of it.

@@ -12,8 +12,11 @@ local M = {}
 -- Less than this between the two clocks is the reading of them; nothing suspends a machine for so short a time.
 local SUSPENDED_FROM_NS = 1000000
 
+-- All that is asked for stands within one buffer of stdio; more would be garbage for the collector of the case.
+local BUFFER = 4096
+
 local function ask(path, parse)
-    local text = path and machine.read(path)
+    local text = path and machine.read(path, BUFFER)
     return text and parse(text)
 end
 
