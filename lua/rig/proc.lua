@@ -9,7 +9,7 @@ local M = {}
 local TICKS_PER_S = 100
 
 local CPU_FIELDS = { "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal" }
-local IDLE = { idle = true, iowait = true, steal = true }
+local IDLE = { idle = true, iowait = true }
 
 ---Processor time of the whole machine since it was started, from /proc/stat.
 ---@param text string
