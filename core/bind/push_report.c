@@ -54,6 +54,14 @@ void push_account(lua_State *L, const struct account *a, int failures) {
 void push_report(lua_State *L, const struct pool *p, int failures) {
     push_account(L, pool_account(p), failures);
     set_int(L, "ready", pool_ready(p));
+    set_seconds(L, "longest_task_s", (int64_t)pool_longest_ns(p));
+    unsigned workers = pool_account(p)->workers;
+    lua_createtable(L, (int)workers, 0);
+    for (unsigned i = 1; i <= workers; i++) {
+        lua_pushnumber(L, (lua_Number)pool_busy_ns(p, i) / 1e9);
+        lua_rawseti(L, -2, i);
+    }
+    lua_setfield(L, -2, "busy_by_worker_s");
 }
 
 static void set_exit(lua_State *L, const struct worker_report *r) {
@@ -80,6 +88,7 @@ static void push_worker(lua_State *L, const struct worker_report *r) {
     if (r->ready_ns > 0)
         set_seconds(L, "ready_s", r->ready_ns);
     set_int(L, "tasks", (int64_t)r->tasks);
+    set_seconds(L, "busy_s", (int64_t)r->busy_ns);
     set_int(L, "bytes_in", (int64_t)r->bytes_in);
     set_int(L, "bytes_out", (int64_t)r->bytes_out);
     set_int(L, "messages_in", (int64_t)r->messages_in);

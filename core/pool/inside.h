@@ -22,8 +22,10 @@ struct slot {
     _Atomic uint64_t current;  /* the task it is running, plus 1; 0: none */
     _Atomic int64_t since_ns;  /* when that one began; kept only if there is a time limit */
     _Atomic uint64_t tasks, bytes_in, bytes_out, messages_in, messages_out;
-    struct frame_head claim;    /* shared channel: the message it took last, see queue_get */
-    _Atomic size_t results_len; /* bytes of finished results below that may not be sent yet */
+    _Atomic uint64_t busy_ns;    /* in tasks, on the clock on the wall */
+    _Atomic uint64_t longest_ns; /* its longest task of this map; the coordinator sets it to 0 */
+    struct frame_head claim;     /* shared channel: the message it took last, see queue_get */
+    _Atomic size_t results_len;  /* bytes of finished results below that may not be sent yet */
     uint8_t results[SLOT_RESULTS];
 };
 
@@ -56,6 +58,7 @@ struct worker {
     int64_t
         stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
     uint64_t seen_tasks;
+    uint64_t busy_before_ns;     /* what its slot said when the map began */
     uint64_t ended_tasks;        /* of those it ran, how many have come to their end here */
     int at_pidfd, at_in, at_out; /* where in pool.polls; -1: not there */
     int64_t rss_bytes, unique_bytes;
@@ -103,7 +106,8 @@ struct worker_self {
     struct buf out;
     uint64_t flushed_first;
     uint32_t results; /* records in slot->results */
-    uint64_t busy_ns;
+    uint64_t busy_ns; /* since results were sent */
+    int64_t begun_ns; /* when the task that runs began */
 };
 
 /* pool.c */

@@ -294,6 +294,28 @@ static int run_to_end(struct pool *p) {
     }
 }
 
+static void begin_busy(struct pool *p) {
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        struct worker *w = &p->workers[i];
+        w->busy_before_ns = atomic_load(&w->slot->busy_ns);
+        atomic_store(&w->slot->longest_ns, 0);
+    }
+}
+
+uint64_t pool_busy_ns(const struct pool *p, unsigned worker) {
+    const struct worker *w = &p->workers[worker - 1];
+    return atomic_load(&w->slot->busy_ns) - w->busy_before_ns;
+}
+
+uint64_t pool_longest_ns(const struct pool *p) {
+    uint64_t longest = 0;
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        uint64_t ns = atomic_load(&p->workers[i].slot->longest_ns);
+        longest = ns > longest ? ns : longest;
+    }
+    return longest;
+}
+
 int pool_map(struct pool *p, const struct pool_io *io, uint64_t hint) {
     if (p->closed || p->broken) {
         pool_say(p, p->closed ? "the pool is closed" : "the pool's last map was broken off");
@@ -301,6 +323,7 @@ int pool_map(struct pool *p, const struct pool_io *io, uint64_t hint) {
     }
     p->broken = true; /* until it has ended well: a callback may leave it by a jump */
     account_begin(&p->account);
+    begin_busy(p);
     p->epoch++;
     p->exhausted = false;
     p->hint = hint;

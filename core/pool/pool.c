@@ -85,6 +85,7 @@ static void fill_report(const struct pool *p, const struct worker *w, const stru
         .bytes_out = atomic_load(&s->bytes_out),
         .messages_in = atomic_load(&s->messages_in),
         .messages_out = atomic_load(&s->messages_out),
+        .busy_ns = atomic_load(&s->busy_ns),
         .rss_bytes = w->rss_bytes,
         .unique_bytes = w->unique_bytes,
         .fate = w->fate,

@@ -62,6 +62,7 @@ struct worker_report {
     int32_t pid;
     int64_t started_ns, ready_ns; /* since the pool's start; ready_ns 0: never */
     uint64_t tasks, bytes_in, bytes_out, messages_in, messages_out;
+    uint64_t busy_ns;                /* in tasks */
     int64_t rss_bytes, unique_bytes; /* at the last pool_sample; -1: never */
     enum worker_fate fate;
     struct proc_end end;
@@ -87,7 +88,11 @@ int pool_map(struct pool *p, const struct pool_io *io, uint64_t hint);
 
 const struct account *pool_account(const struct pool *p); /* of the last map */
 unsigned pool_ready(const struct pool *p);                /* workers ready at its last result */
-const char *pool_why(const struct pool *p);               /* why the last call failed */
+/* Time that a worker (from 1) spent in tasks of the last map, and the longest task of all: of workers
+ * that lived to its end. On the clock on the wall: waiting for a processor counts. */
+uint64_t pool_busy_ns(const struct pool *p, unsigned worker);
+uint64_t pool_longest_ns(const struct pool *p);
+const char *pool_why(const struct pool *p); /* why the last call failed */
 
 /* Reads each worker's memory. Takes a while for large workers: not for timed regions. */
 void pool_sample(struct pool *p);

@@ -21,7 +21,9 @@ static int give(struct worker_self *self, struct frame_head *head, const struct 
     struct slot *slot = self->slot;
     store(&slot->messages_out, atomic_load(&slot->messages_out) + 1);
     store(&slot->bytes_out, atomic_load(&slot->bytes_out) + head->len);
-    return self->pool->config.channel->give(self, head, iov, n);
+    int err = self->pool->config.channel->give(self, head, iov, n);
+    self->begun_ns = clock_now_ns(); /* sending is no part of the next task */
+    return err;
 }
 
 /* Sends the results that lie in the slot. They are forgotten only after they are out: killed in
@@ -83,15 +85,29 @@ static int keep_result(struct worker_self *self, uint32_t epoch, uint64_t task, 
     return 0;
 }
 
+/* A task ended, and the next one of the message begins. In the slot before its result can be out:
+ * whoever has taken all results in may read it. */
+static void note_busy(struct worker_self *self) {
+    struct slot *slot = self->slot;
+    int64_t now = clock_now_ns();
+    uint64_t ns = (uint64_t)(now - self->begun_ns);
+    self->begun_ns = now;
+    self->busy_ns += ns;
+    store(&slot->busy_ns, atomic_load_explicit(&slot->busy_ns, memory_order_relaxed) + ns);
+    if (ns > atomic_load_explicit(&slot->longest_ns, memory_order_relaxed))
+        store(&slot->longest_ns, ns);
+}
+
 static int run_task(struct worker_self *self, const struct received *r, uint64_t task,
                     const uint8_t *item, size_t len) {
     const struct pool_config *c = &self->pool->config;
     struct slot *slot = self->slot;
     if (c->timeout_ns > 0)
-        atomic_store_explicit(&slot->since_ns, clock_now_ns(), memory_order_relaxed);
+        atomic_store_explicit(&slot->since_ns, self->begun_ns, memory_order_relaxed);
     atomic_store_explicit(&slot->current, task + 1, memory_order_release);
     buf_clear(&self->out);
     int status = c->job.run(c->job.ctx, task, item, len, r->owner, &self->out);
+    note_busy(self);
     int err = keep_result(self, r->head.epoch, task, status);
     store(&slot->tasks, atomic_load_explicit(&slot->tasks, memory_order_relaxed) + 1);
     atomic_store_explicit(&slot->current, 0, memory_order_release);
@@ -100,8 +116,8 @@ static int run_task(struct worker_self *self, const struct received *r, uint64_t
 
 static int run_chunk(struct worker_self *self, const struct received *r) {
     const uint8_t *at = r->body, *end = r->body + r->len;
-    int64_t begin = clock_now_ns();
     int err = 0;
+    self->begun_ns = clock_now_ns();
     atomic_store_explicit(&self->slot->epoch, r->head.epoch, memory_order_release);
     for (uint32_t i = 0; i < r->head.count && err == 0; i++) {
         uint64_t len;
@@ -114,7 +130,6 @@ static int run_chunk(struct worker_self *self, const struct received *r) {
         err = run_task(self, r, r->head.first + i, at, len);
         at += len;
     }
-    self->busy_ns += (uint64_t)(clock_now_ns() - begin);
     return err < 0 ? err : flush_results(self, r->head.epoch);
 }
 

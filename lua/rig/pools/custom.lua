@@ -199,6 +199,7 @@ function Pool:run(items)
     crew.deliver_waiting(self)
     local next_item, n = items_of.each(items)
     local book = self.ledger
+    crew.begin_busy(self)
     book:open(next_item, n, chunk_size(self, n))
     local most = AHEAD * self.count
     feed(self, most)
@@ -212,6 +213,7 @@ function Pool:run(items)
     end
     local report = book:report()
     report.ready = crew.ready_count(self)
+    report.busy_by_worker_s, report.longest_task_s = crew.busy(self)
     return book.results, report
 end
 

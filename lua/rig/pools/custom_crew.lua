@@ -105,6 +105,7 @@ function M.retire(pool, one, ended, exit)
     one.ready_s = ready ~= 0 and (ready - pool.started_ns) * 1e-9 or nil
     for _, name in ipairs(KEPT) do one[name] = ended and ended[name] end
     one.bytes_in, one.bytes_out = bytes_of(pool, one)
+    one.busy_ns = pool.board[slot(one.id) + worker.BUSY]
     one.signal, one.exit_code = ended and ended.signal, ended and ended.exit
     one.exit = exit or one.signal and ("signal %d"):format(one.signal)
         or one.exit_code and ("exit %d"):format(one.exit_code) or "unknown: reaped by something else"
@@ -119,6 +120,29 @@ function M.stop_all(pool)
     for _, one in pairs(pool.workers) do M.retire(pool, one, (one.proc:stop(0)), "stopped") end
 end
 
+---A map begins: how long each worker has been busy until now, to tell afterwards what it did in this one.
+---@param pool rig.CustomPool
+function M.begin_busy(pool)
+    for _, one in pairs(pool.workers) do
+        one.busy_before = pool.board[slot(one.id) + worker.BUSY]
+        pool.board[slot(one.id) + worker.LONGEST] = 0
+    end
+end
+
+---What the workers that are still there did in this map.
+---@param pool rig.CustomPool
+---@return number[] busy_s  by worker
+---@return number longest_s  the longest task of all
+function M.busy(pool)
+    local busy, longest = {}, 0
+    for id = 1, pool.count do
+        local one = pool.workers[id]
+        busy[id] = one and (pool.board[slot(id) + worker.BUSY] - (one.busy_before or 0)) * 1e-9 or 0.0
+        longest = math.max(longest, pool.board[slot(id) + worker.LONGEST])
+    end
+    return busy, longest * 1e-9
+end
+
 local function row(pool, one)
     local ready = one.ready_s
     if not one.ended and M.is_ready(pool, one.id) then
@@ -129,7 +153,7 @@ local function row(pool, one)
     local kept = {
         id = one.id, pid = one.pid, started_s = one.started_s, ready_s = ready, tasks = one.tasks,
         messages_in = one.messages_in, messages_out = one.messages_out, bytes_in = bytes_in, bytes_out = bytes_out,
-        uss_bytes = one.uss_bytes,
+        uss_bytes = one.uss_bytes, busy_s = (one.busy_ns or pool.board[slot(one.id) + worker.BUSY]) * 1e-9,
         exit = one.exit or "running",
     }
     for _, name in ipairs(KEPT) do kept[name] = one[name] end

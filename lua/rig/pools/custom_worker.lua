@@ -11,8 +11,10 @@ local trace = require "rig.trace"
 
 local M = {}
 
-M.SLOTS = 7
+M.SLOTS = 9
 M.READY, M.MESSAGE, M.TASK, M.BEGAN, M.BYTES_IN, M.BYTES_OUT, M.FINISHING = 1, 2, 3, 4, 5, 6, 7
+-- Nanoseconds in tasks, and of the longest one in this map.
+M.BUSY, M.LONGEST = 8, 9
 
 -- Tasks come as { number of the message, number of the first task, item, item, … }; no number means stop. For each task
 -- goes back { worker, number of the message, task, ok, value }, and before all of them, once, a message with
@@ -68,6 +70,12 @@ local function answer(job, number, task, ok, value)
     job.results:put { job.id, number, task, false, why }
 end
 
+-- On the board before the answer can be out: with the last answer of a map all is there.
+local function note_busy(board, at, ns)
+    board[at + M.BUSY] = board[at + M.BUSY] + ns
+    if ns > board[at + M.LONGEST] then board[at + M.LONGEST] = ns end
+end
+
 local function work_on(job, tasks, fixed, w)
     local board, at = job.board, M.slot(job.id)
     local map, handler, now_ns = job.map, trace.handler, core.now_ns
@@ -75,9 +83,11 @@ local function work_on(job, tasks, fixed, w)
     for i = 3, #tasks do
         local task = first + i - 3
         w.index = task
-        board[at + M.BEGAN] = now_ns()
+        local began = now_ns()
+        board[at + M.BEGAN] = began
         board[at + M.TASK] = task
         local ok, value = xpcall(map, handler, tasks[i], fixed, w)
+        note_busy(board, at, now_ns() - began)
         answer(job, number, task, ok, value)
     end
     board[at + M.BEGAN] = 0

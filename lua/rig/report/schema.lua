@@ -67,7 +67,8 @@ local phases = object({
 
 local iteration = object({
     result = optional(scalar), right = optional(flag), ready = optional(count), tasks_by_worker = list(count),
-    outcomes = optional(outcomes), suspended = optional(flag),
+    outcomes = optional(outcomes), busy_by_worker_s = optional(list(number)), longest_task_s = optional(number),
+    suspended = optional(flag),
 })
 
 local noise = object({
@@ -78,7 +79,7 @@ local noise = object({
 local worker = object({
     id = count, pid = optional(whole), started_s = optional(number), ready_s = optional(number),
     tasks = optional(count), bytes_in = optional(count), bytes_out = optional(count), messages_in = optional(count),
-    messages_out = optional(count), user_s = optional(number), sys_s = optional(number),
+    messages_out = optional(count), busy_s = optional(number), user_s = optional(number), sys_s = optional(number),
     minor_faults = optional(count), voluntary_switches = optional(count), involuntary_switches = optional(count),
     peak_rss_bytes = optional(count), uss_bytes = optional(count), exit = optional(text),
 })
