@@ -6,12 +6,15 @@
 local axes = require("rig.findings.axes")
 local cause = require("rig.findings.cause")
 local compare = require("rig.findings.compare")
+local crossing = require("rig.findings.crossing")
 local faults = require("rig.findings.faults")
 local growth = require("rig.findings.growth")
 local noise = require("rig.findings.noise")
+local imbalance = require("rig.findings.imbalance")
 local next_step = require("rig.findings.next_step")
 local points = require("rig.findings.points")
 local ready = require("rig.findings.ready")
+local speedup = require("rig.findings.speedup")
 
 local M = {}
 
@@ -22,7 +25,7 @@ local function of_metrics(doc, found)
     for i, name in ipairs(points.time_metrics(doc)) do
         if i > MOST_METRICS then break end
         local model = points.of(doc, name)
-        for _, finder in ipairs({ compare, growth }) do
+        for _, finder in ipairs({ compare, growth, speedup }) do
             for _, finding in ipairs(finder.find(model)) do
                 finding.text = name .. ": " .. finding.text
                 finding.evidence.metric = name
@@ -33,10 +36,10 @@ local function of_metrics(doc, found)
 end
 
 -- What is wrong comes before what is slow.
-local FINDERS = { faults, compare, growth, cause, axes, ready, noise }
+local FINDERS = { faults, compare, crossing, growth, speedup, cause, axes, imbalance, ready, noise }
 
 ---@class rig.Finding
----@field kind "fault"|"wrong"|"faster"|"growth"|"cause"|"unready"|"noise"|"next"
+---@field kind "fault"|"wrong"|"faster"|"crossing"|"growth"|"speedup"|"cause"|"imbalance"|"unready"|"noise"|"next"
 ---@field text string  one sentence or two
 ---@field evidence table  the numbers, and `cases`: the indexes of the cases they come from
 
@@ -49,7 +52,7 @@ function M.of(doc, opts)
     local model = points.of(doc)
     local found = {}
     for _, finder in ipairs(FINDERS) do
-        for _, finding in ipairs(finder.find(model)) do found[#found + 1] = finding end
+        for _, finding in ipairs(finder.find(model, opts or {})) do found[#found + 1] = finding end
     end
     of_metrics(doc, found)
     found[#found + 1] = next_step.find(model, found, opts or {})

@@ -26,7 +26,7 @@ M.commands = {
 
 -- Designed, but not in this version: known words deserve another answer than unknown ones.
 local LATER = {
-    "html", "trace", "sandbox", "find-crossing",
+    "html", "trace", "sandbox",
 }
 local is_later = {}
 for _, name in ipairs(LATER) do is_later["--" .. name] = true end
@@ -135,6 +135,7 @@ local function run_parser()
     once(parser, "--json --export-json", "write the results there; - is stdout"):argname "F"
     add_outputs(parser)
     once(parser, "--budget", "longest time for the whole run"):argname "D"
+    once(parser, "--find-crossing", "run more values of NAME: where one of two becomes the faster"):argname "NAME"
     once(parser, "--ab", "measure two values of a parameter by turns, and judge"):argname "NAME=A,B"
     once(parser, "--baseline", "compare with these saved results"):argname "F"
     add_gates(parser)
@@ -306,7 +307,7 @@ local function collect(command, parsed)
         command = command, help = parsed.help, scenario = parsed.scenario, file = parsed.file, folders = parsed.folders,
         json = parsed.json, csv = parsed.csv, markdown = parsed.markdown, junit = parsed.junit, label = parsed.label,
         fail_fast = parsed.fail_fast, force = parsed.force, quiet = parsed.quiet, no_progress = parsed.no_progress,
-        color = parsed.color, smoke = parsed.smoke,
+        color = parsed.color, smoke = parsed.smoke, find_crossing = parsed.find_crossing,
         base = parsed.base, head = parsed.head, strict = parsed.strict,
     }
     if opts.help then return opts end

@@ -34,6 +34,7 @@ M.MAX_CASES = 100000
 ---@field varying string[]  parameters with more than one value, in order
 ---@field smoke boolean?
 ---@field ab boolean?       two sides of every case are compared, as often as that takes
+---@field opts rig.PlanOptions  what it was made with
 
 -- A body runs in the coordinator.
 local NO_POOL = { preset = "none", impl = "none", start = "none", delivery = "none", channel = "none" }
@@ -202,7 +203,9 @@ local make
 function make(s, opts)
     local chosen = choice.make(s, opts)
     check_count(s, chosen)
-    local plan = { scenario = s, seed = chosen.seed.values[1], cases = {}, varying = choice.varying(chosen) }
+    local plan = {
+        scenario = s, seed = chosen.seed.values[1], cases = {}, varying = choice.varying(chosen), opts = opts,
+    }
     if opts.ab then -- it repeats by itself, and the two sides are one case
         chosen.runs.values = { 1 }
         leave_out(plan.varying, opts.ab)
@@ -229,6 +232,27 @@ end
 ---@return rig.Mistake? mistake
 function M.make(s, opts)
     local fine, result = pcall(make, s, opts or {})
+    if fine then return result end
+    if mistake.is(result) then return nil, result end
+    error(result, 0)
+end
+
+---More cases of a plan: the same ones at another value of one parameter, behind those that there are. The plan stays as
+---it is.
+---@param plan rig.Plan
+---@param name string
+---@param value any
+---@param after integer  the index of the last case there is
+---@return rig.Case[]? cases
+---@return rig.Mistake? mistake
+function M.at(plan, name, value, after)
+    local fine, result = pcall(function()
+        local chosen, cases = choice.make(plan.scenario, plan.opts), {}
+        chosen[name].values = { value }
+        for run = 1, chosen.runs.values[1] do add_run(plan.scenario, chosen, run, plan.varying, cases) end
+        for _, case in ipairs(cases) do case.index = case.index + after end
+        return cases
+    end)
     if fine then return result end
     if mistake.is(result) then return nil, result end
     error(result, 0)

@@ -2,6 +2,7 @@
 --- Not for measuring (case.lua), for printing or for exiting (cli.lua): what happens is told through callbacks.
 --- Neighbours: results.lua puts the document together, env.lua has the facts in it.
 
+local bisect = require "rig.bisect"
 local core = require "rig.core"
 local env = require "rig.env"
 local equal = require "rig.equal"
@@ -23,6 +24,7 @@ local SIGALRM = 14
 ---@field fail_fast? boolean   stop at the first case that did not pass
 ---@field budget_s? number     seconds for the whole run
 ---@field calibrated? integer  n for every calibrated body, which is then not searched for
+---@field find_crossing? string a parameter: more of its values are run, to find where one of two becomes the faster
 ---@field label? string
 ---@field argv? string[]
 ---@field on_start? fun(doc: table, plan: rig.Plan)
@@ -102,34 +104,51 @@ local function order_of(plan)
     return order
 end
 
+local function keep(case, record, opts, doc)
+    record.broken = nil
+    results.add(doc, results.case(record, case.axes))
+    if opts.on_case then opts.on_case(record, doc) end
+end
+
+-- Measures a case; why nothing more is to be run, or nil, comes with it.
+local function measure_one(plan, case, opts, doc)
+    local record = measure_case.measure(plan, case, opts)
+    local stopped = reason_to_stop(record, opts)
+    if core.interrupted() == SIGALRM and opts.budget_s then note_budget(record, opts) end
+    doc.order[#doc.order + 1] = case.index
+    return record, stopped
+end
+
 -- Told and kept in the order of the plan, as soon as all before a case have been measured.
 local function hand_on(plan, opts, doc, records)
     local case = plan.cases[#doc.cases + 1]
     while case and records[case] do
-        local record = records[case]
-        record.broken = nil
-        results.add(doc, results.case(record, case.axes))
-        if opts.on_case then opts.on_case(record, doc) end
+        keep(case, records[case], opts, doc)
         case = plan.cases[#doc.cases + 1]
     end
 end
 
 local function run_cases(plan, opts, doc)
     local stopped
-    local records, measured = {}, json.list()
+    local records = {}
+    doc.order = json.list()
     for _, i in ipairs(order_of(plan)) do
         local case = plan.cases[i]
         if stopped then
             records[case] = leave_out(case, stopped)
         else
-            local record = measure_case.measure(plan, case, opts)
-            records[case], measured[#measured + 1] = record, i
-            stopped = reason_to_stop(record, opts)
-            if core.interrupted() == SIGALRM and opts.budget_s then note_budget(record, opts) end
+            records[case], stopped = measure_one(plan, case, opts, doc)
         end
         hand_on(plan, opts, doc, records)
     end
-    doc.order = measured
+    if opts.find_crossing and not stopped then
+        bisect.run(plan, opts.find_crossing, doc, function(case)
+            local record
+            record, stopped = measure_one(plan, case, opts, doc)
+            keep(case, record, opts, doc)
+            return not stopped
+        end)
+    end
     return stopped
 end
 
@@ -203,6 +222,8 @@ end
 ---@return string? message why nothing could be run
 function M.run(plan, opts)
     opts = opts or {}
+    local problem = opts.find_crossing and bisect.problem(plan, opts.find_crossing)
+    if problem then return nil, problem end
     local doc = new_document(plan, opts)
     local ok, message = start_budget(opts)
     if not ok then return nil, message end
@@ -217,7 +238,7 @@ function M.run(plan, opts)
     if signo == SIGALRM and opts.budget_s then signo = nil end
     env.add_changes(doc.host)
     results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo },
-        { exists = exists, given = given_params(plan.scenario) })
+        { exists = exists, given = given_params(plan.scenario), find_crossing = opts.find_crossing })
     conclude(doc, verdict)
     judge_thresholds(plan, doc)
     return doc

@@ -270,6 +270,54 @@ function M.faults()
     return M.document("fixed_data", { "pool", "size" }, cases)
 end
 
+---A document of cases with given times, one iteration each.
+---@param varying string[]
+---@param rows table[]  params and, beside them: s (seconds per iteration), run
+---@param kind "map"|"body"|nil
+---@return table doc
+function M.timed(varying, rows, kind)
+    local cases = {}
+    for i, row in ipairs(rows) do
+        local seconds, run = row.s, row.run
+        row.s, row.run = nil, nil
+        row.workers = row.workers or 4
+        cases[i] = results.case({
+            index = i, params = row, run = run, expected = true, verified = 1, s_per_iteration = seconds,
+            phases = { start_s = 0, map_s = { seconds }, reduce_s = { 0 }, close_s = 0 },
+            iterations = { { result = 1, right = true, ready = kind ~= "body" and row.workers or nil,
+                tasks_by_worker = kind ~= "body" and { 1 } or {} } },
+            ready_at_last_result = row.workers, outcomes = { ok = 1 },
+        }, row.pool and M.axes_of(row.pool) or nil)
+    end
+    return M.document("timed", varying, cases, { kind = kind })
+end
+
+---One case whose maps went as told.
+---@param index integer
+---@param params table  with pool and workers
+---@param maps { s: number, busy: number[], tasks: integer[]|nil, longest: number|nil }[]
+---@param messages integer|nil  that each worker took
+---@return table case
+function M.busy_case(index, params, maps, messages)
+    local workers, total = params.workers, 0.0
+    local record = { index = index, params = params, run = 1, expected = true, verified = #maps, iterations = {},
+        phases = { start_s = 0, map_s = {}, reduce_s = {}, close_s = 0 }, workers = {}, outcomes = { ok = #maps },
+        ready_at_last_result = workers }
+    for i, map in ipairs(maps) do
+        record.phases.map_s[i], record.phases.reduce_s[i], total = map.s, 0, total + map.s
+        record.iterations[i] = { result = 1, right = true, ready = workers, busy_by_worker_s = map.busy,
+            tasks_by_worker = map.tasks or {}, longest_task_s = map.longest }
+    end
+    for id = 1, workers do
+        record.workers[id] = { id = id, tasks = 0, messages_in = messages or 0, involuntary_switches = 0 }
+        for _, map in ipairs(maps) do
+            record.workers[id].tasks = record.workers[id].tasks + (map.tasks and map.tasks[id] or 0)
+        end
+    end
+    record.s_per_iteration = total / #maps
+    return results.case(record, M.axes_of(params.pool))
+end
+
 ---Speed-up: workers 1 to 8 against serial.
 ---@return table doc
 function M.scaling()

@@ -75,7 +75,7 @@ end
 --- How far ratios of so many runs may be believed, in brackets at the end of a sentence.
 ---@param runs integer
 ---@return string
-local function runs_text(runs)
+function M.runs_text(runs)
     if runs >= ENOUGH_RUNS then return ("%d runs"):format(runs) end
     return (runs == 1 and "one run" or runs .. " runs") .. ("; runs=%d gives an interval"):format(ENOUGH_RUNS)
 end
@@ -96,17 +96,12 @@ local function at_again(model, axis, x)
     return axis and " at " .. points.value_again(model, axis.name, x) or ""
 end
 
--- Where the ratio passes 1, between two neighbours on either side, by interpolation in log-log.
-local function crossing(low, high)
-    local a, b = math.log(low.r.ratio), math.log(high.r.ratio)
-    if a == b or low.x <= 0 then return nil end
-    local share = a / (a - b)
-    if share < 0 or share > 1 then return nil end
-    return math.exp(math.log(low.x) + share * (math.log(high.x) - math.log(low.x)))
-end
-
--- Ratios of two series where both were measured.
-local function pair_up(first, second, axis)
+--- Ratios of two series where both were measured.
+---@param first { label: string, points: rig.Point[] }
+---@param second { label: string, points: rig.Point[] }
+---@param axis rig.Dim|nil
+---@return { x: number, a: rig.Point, b: rig.Point, r: rig.Ratio }[]
+function M.pair_up(first, second, axis)
     local rows, by_x = {}, {}
     for _, point in ipairs(first.points) do by_x[axis and point.params[axis.name] or 1] = point end
     for _, point in ipairs(second.points) do
@@ -161,10 +156,8 @@ local function below_text(model, axis, rows, slow)
     end
     if #faster > 0 then
         local i = faster[#faster]
-        local cross = rows[i + 1] and crossing(rows[i], rows[i + 1])
-        words[1] = ("%s is the faster one %s (%s%s)"):format(slow.label,
-            cross and "below about " .. points.value_again(model, axis.name, cross) or "elsewhere",
-            human.ratio(rows[i].r.ratio), at_again(model, axis, rows[i].x))
+        words[1] = ("%s is the faster one%s (%s)"):format(slow.label, at_again(model, axis, rows[i].x),
+            human.ratio(rows[i].r.ratio))
     end
     if #level > 0 and #faster == 0 and rows[1].r.level then
         local last = 1
@@ -187,7 +180,7 @@ local function evidence_of(rows, axis, slow, fast)
 end
 
 local function compare_two(model, axis, first, second)
-    local paired = pair_up(first, second, axis)
+    local paired = M.pair_up(first, second, axis)
     if #paired == 0 then return nil end
     local rows, fast, slow, differ = slower_second(paired, first, second)
     local text
@@ -201,7 +194,7 @@ local function compare_two(model, axis, first, second)
         text = ("%s and %s are level%s: within %s"):format(fast.label, slow.label,
             axis and " at every " .. axis.name or "", human.ratio(largest_ratio(rows)))
     end
-    return { kind = "faster", text = ("%s (%s)"):format(text, runs_text(rows[1].r.runs)),
+    return { kind = "faster", text = ("%s (%s)"):format(text, M.runs_text(rows[1].r.runs)),
         evidence = evidence_of(rows, axis, slow, fast) }
 end
 
@@ -231,7 +224,7 @@ local function rank(model, axis, x, list)
         model.per) }
     if #level > 0 then words[#words + 1] = "level with it: " .. named(level) end
     if #slower > 0 then words[#words + 1] = "slower: " .. named(slower, slower[#slower]) end
-    return { kind = "faster", text = ("%s (%s)"):format(table.concat(words, "; "), runs_text(runs)),
+    return { kind = "faster", text = ("%s (%s)"):format(table.concat(words, "; "), M.runs_text(runs)),
         evidence = { fastest = best.label, seconds = best.seconds, at = axis and x or nil,
             along = axis and axis.name or nil, others = rows, runs = runs,
             cases = points.indexes(table.unpack(list)) } }
@@ -261,8 +254,11 @@ local function rank_ends(model, axis, series, out)
     end
 end
 
--- Serial beside pools of several sizes is a baseline, not a contender.
-local function without_baseline(axis, series)
+--- Serial beside pools of several sizes is a baseline, not a contender.
+---@param axis rig.Dim|nil
+---@param series { label: string, points: rig.Point[] }[]
+---@return { label: string, points: rig.Point[] }[]
+function M.contenders(axis, series)
     if not axis or axis.name ~= "workers" then return series end
     local kept = {}
     for _, one in ipairs(series) do
@@ -279,7 +275,7 @@ function M.find(model)
     local axis = model.axis
     for i, fixed in ipairs(points.surroundings(model, axis)) do
         if i > MOST_SURROUNDINGS then break end
-        local series = without_baseline(axis, points.series(model, axis, fixed))
+        local series = M.contenders(axis, points.series(model, axis, fixed))
         if #series == 2 then
             out[#out + 1] = compare_two(model, axis, series[1], series[2])
         elseif #series > 2 then

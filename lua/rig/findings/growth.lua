@@ -1,11 +1,11 @@
 -- How time grows with each number that was swept: the fitted exponent, as a whole and by phase, and where growth
--- begins; for workers, the speed-up instead.
--- Neighbours: fits (the curves), points (the series), phases (the parts of an iteration).
+-- begins. Not for workers: that is speedup.
+-- Neighbours: fits, points (the series), phases (the parts of an iteration).
 
+local fits = require("rig.fits")
 local human = require("rig.report.human")
 local phases = require("rig.findings.phases")
 local points = require("rig.findings.points")
-local fits = require("rig.fits")
 
 local M = {}
 
@@ -23,9 +23,14 @@ local STEP_BACK = 1.1
 -- From so many series on, one sentence says it of all that stay level, or of all that grow.
 local MANY_LEVEL, MANY_GROWING = 3, 4
 
+-- Every run counts: several at each value can give an interval to an exponent that has few values.
 local function xs_and_ys(axis, list)
     local xs, ys = {}, {}
-    for i, point in ipairs(list) do xs[i], ys[i] = point.params[axis.name], point.seconds end
+    for _, point in ipairs(list) do
+        for _, seconds in ipairs(point.values) do
+            xs[#xs + 1], ys[#ys + 1] = point.params[axis.name], seconds
+        end
+    end
     return xs, ys
 end
 
@@ -181,7 +186,7 @@ end
 local function merge_growing(axis, list)
     table.sort(list, function(a, b) return a.evidence.ratio > b.evidence.ratio end)
     local words, evidence = merged(axis, list, "growing", function(e)
-        return ("%s %s (exponent %s)"):format(e.label, human.ratio(e.ratio), human.exponent(e.exponent))
+        return ("%s %s (exponent %s)"):format(e.label, human.ratio(e.ratio), exponent_text(e))
     end)
     local values = axis.values
     local text = ("time for %s the %s: %s"):format(human.ratio(values[#values] / values[1]), axis.name,
@@ -202,52 +207,13 @@ local function merge(axis, list)
     return table.move(growing, 1, #growing, #out + 1, out)
 end
 
--- What a pool's size is measured against: no pool at all, else the smallest pool.
-local function baseline_of(model, fixed, one)
-    for _, point in ipairs(points.at(model, fixed)) do
-        if point.serial then return point, "serial" end
-    end
-    return one.points[1], human.count(one.points[1].params.workers, "worker")
-end
-
-local function speedup_of(model, axis, fixed, one)
-    if one.points[1].serial or #one.points < 2 then return nil end
-    local base, base_name = baseline_of(model, fixed, one)
-    local words, rows, best = {}, {}, nil
-    for _, point in ipairs(one.points) do
-        local workers = point.params.workers
-        local speedup = base.seconds / point.seconds
-        rows[#rows + 1] = { workers = workers, speedup = speedup, efficiency = speedup / workers }
-        if not best or speedup > best.speedup then best = rows[#rows] end
-        if point ~= base then
-            words[#words + 1] = ("%s %s"):format(human.ratio(speedup), "with " .. workers)
-        end
-    end
-    local cores = model.doc.host and model.doc.host.cores
-    local text = ("%s: speed-up over %s %s; best with %s: %.2f of at most %d%s"):format(
-        one.label, base_name, human.join(words), human.count(best.workers, "worker"), best.speedup,
-        math.min(best.workers, cores or best.workers),
-        cores and (" (the machine has %s)"):format(human.count(cores, "core")) or "")
-    return { kind = "growth", text = text, evidence = {
-        label = one.label, along = axis.name, base = base_name, base_s = base.seconds, cores = cores, speedups = rows,
-        cases = points.indexes(base, table.unpack(one.points)),
-    } }
-end
-
 local function along(model, axis)
     local list = {}
     for _, fixed in ipairs(points.surroundings(model, axis)) do
         for _, one in ipairs(points.series(model, axis, fixed)) do
-            local finding
-            if axis.name == "workers" then
-                finding = speedup_of(model, axis, fixed, one)
-            else
-                finding = growth_of(model, axis, one)
-            end
-            list[#list + 1] = finding
+            list[#list + 1] = growth_of(model, axis, one)
         end
     end
-    if axis.name == "workers" then return list end
     return merge(axis, list)
 end
 
@@ -256,7 +222,8 @@ end
 function M.find(model)
     local out = {}
     for _, axis in ipairs(model.dims) do
-        if axis.numeric then
+        -- what workers bring is speedup's
+        if axis.numeric and axis.name ~= "workers" then
             local list = along(model, axis)
             table.move(list, 1, math.min(#list, MOST_SERIES), #out + 1, out)
         end

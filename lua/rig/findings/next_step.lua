@@ -170,7 +170,11 @@ end
 local function more_runs(model, findings, opts)
     for _, finding in ipairs(findings) do
         if finding.kind == "faster" and (finding.evidence.runs or 1) < 6 then
-            return suggestion(command(model.doc, with_settings(model.doc, { "runs=6" }, opts)),
+            local words = with_settings(model.doc, { "runs=6" }, opts)
+            if opts.find_crossing then
+                words[#words + 1], words[#words + 2] = "--find-crossing", opts.find_crossing
+            end
+            return suggestion(command(model.doc, words),
                 "six fresh runs of each case: every ratio gets an interval", finding.evidence.cases)
         end
     end

@@ -241,6 +241,19 @@ function M.label(model, params)
     return table.concat(words, ", ")
 end
 
+--- Where in the sweep a combination stands: the numbers that vary, "at 25.1M ints and 4 workers".
+---@param model rig.Model
+---@param params table
+---@param again boolean|nil  once it is clear what is counted
+---@return string|nil  nil where no number varies
+function M.place_text(model, params, again)
+    local words, value_text = {}, again and M.value_again or M.value_text
+    for _, dim in ipairs(model.declared) do
+        if dim.numeric then words[#words + 1] = value_text(model, dim.name, params[dim.name]) end
+    end
+    return #words > 0 and "at " .. human.join(words) or nil
+end
+
 ---@param dim rig.Dim
 ---@return any
 local function largest(dim)

@@ -34,12 +34,7 @@ local function by_label(model)
 end
 
 local function where(model, case, again)
-    local words = {}
-    local value_text = again and points.value_again or points.value_text
-    for _, dim in ipairs(model.declared) do
-        if dim.numeric then words[#words + 1] = value_text(model, dim.name, case.params[dim.name]) end
-    end
-    return #words > 0 and "at " .. human.join(words) or ("in case %d"):format(case.index)
+    return points.place_text(model, case.params, again) or ("in case %d"):format(case.index)
 end
 
 -- The fewest ready first, and of those the most data that never arrived.
