@@ -89,6 +89,23 @@ function TestReasons.test_a_smaller_chunk_that_was_measured_is_named_with_what_i
     lu.assertStrContains(found[1].text, "; chunk=1 takes 0.75 x as long")
 end
 
+function TestReasons.test_no_advice_about_chunks_where_other_chunks_were_tried_and_are_no_better()
+    local function case(index, chunk, s, most)
+        return synthetic.busy_case(index, { pool = "builtin", workers = 2, chunk = chunk },
+            times(9, { s = s, busy = { 0.02, most }, tasks = { 50, 100 }, longest = 0.001 }), 18)
+    end
+    local text = of(document({ case(1, 50, 0.04, 0.04), case(2, 1, 0.06, 0.06) }, { "chunk" }))[1].text
+    lu.assertNotStrContains(text, "smaller chunks")
+    text = of(document({ case(1, 50, 0.04, 0.04) }, {}))[1].text
+    lu.assertStrContains(text, "smaller chunks")
+end
+
+function TestReasons.test_messages_that_could_not_be_smaller_are_too_little_work()
+    local map = { s = 0.0004, busy = { 0.0004, 0 }, tasks = { 400, 0 }, longest = 0.000002 }
+    lu.assertStrContains(say({ chunk = 200 }, map, 18), "2 messages of 200 items each for 2 workers, and little to "
+        .. "share out: a map has 400 µs of work in all; more work in a map, or fewer workers")
+end
+
 function TestReasons.test_fewer_items_than_workers_are_told_as_that()
     local text = say({ workers = 4 }, { s = 0.03, busy = { 0.03, 0, 0, 0 }, tasks = { 1, 0, 0, 0 }, longest = 0.03 }, 9)
     lu.assertStrContains(text, "75 % of the workers' time in map was idle")
@@ -104,15 +121,15 @@ end
 function TestReasons.test_tasks_shorter_than_their_way_are_told_as_that()
     local map = { s = 0.01, busy = { 0.002, 0.002 }, tasks = { 100, 100 }, longest = 0.00003 }
     lu.assertStrContains(say({ chunk = 1 }, map, 900), "80 % of the workers' time in map was idle: even the busiest "
-        .. "worker had a task for only 20 % of it; a task takes 20.0 µs, handing it out and taking in its result more "
-        .. "than that; larger chunks, or more work in each item")
-    lu.assertStrContains(say({ chunk = "auto" }, map, 900), "more than that; more work in each item, or fewer workers")
+        .. "worker had a task for only 20 % of it; a message brings 20.0 µs of work, and 80.0 µs pass before the next "
+        .. "one; larger chunks, or more work in each item")
+    lu.assertStrContains(say({ chunk = "auto" }, map, 900), "next one; more work in each item, or fewer workers")
 end
 
-function TestReasons.test_workers_that_wait_with_long_tasks_wait_for_the_coordinator()
+function TestReasons.test_workers_that_wait_with_long_tasks_get_figures_and_no_advice()
     local map = { s = 0.02, busy = { 0.01, 0.01 }, tasks = { 5, 5 }, longest = 0.002 }
     local text, evidence = say({ chunk = 1 }, map, 45)
-    lu.assertStrContains(text, "between tasks they wait for the coordinator, which hands out items")
+    lu.assertStrMatches(text, ".*a message brings 2.00 ms of work, and 2.00 ms pass before the next one")
     lu.assertEquals(evidence.why, "waiting")
 end
 
@@ -206,6 +223,48 @@ function TestWhen.test_data_that_is_late_is_said_by_others()
     end
     lu.assertEquals(of({ cases = { doc.cases[9], doc.cases[10] }, host = doc.host, varying = doc.varying,
         scenario = doc.scenario }), {})
+end
+
+function TestWhen.test_a_busy_machine_may_be_the_reason_for_all_that_looks_like_waiting()
+    local function finding(load, map, chunk)
+        local case = synthetic.busy_case(1, { pool = "builtin", workers = 2, chunk = chunk or 1 }, times(9, map), 90)
+        local doc = document({ case })
+        doc.host.load = { load, 0, 0 }
+        return of(doc)[1]
+    end
+    local waiting = { s = 0.02, busy = { 0.01, 0.01 }, tasks = { 50, 50 }, longest = 0.0004 }
+    lu.assertNotNil(finding(0.5, waiting))
+    lu.assertNil(finding(4, waiting))
+    local tiny = { s = 0.02, busy = { 0.001, 0.001 }, tasks = { 500, 500 }, longest = 0.00001 }
+    lu.assertNotNil(finding(4, tiny))
+    lu.assertNotNil(finding(4, { s = 0.03, busy = { 0.01, 0.03 }, tasks = { 12, 8 }, longest = 0.021 }))
+end
+
+function TestWhen.test_figures_that_are_missing_make_nothing_fail()
+    math.randomseed(5)
+    for _ = 1, 200 do
+        local cases = {}
+        for i = 1, 3 do
+            cases[i] = synthetic.busy_case(i, { pool = "builtin", workers = 2, chunk = i },
+                times(5, { s = 0.03, busy = { 0.01, 0.03 }, tasks = { 12, 8 }, longest = 0.021 }), 90)
+            for _, iteration in ipairs(cases[i].iterations) do
+                for _, name in ipairs({ "busy_by_worker_s", "longest_task_s", "ready" }) do
+                    if math.random() < 0.4 then iteration[name] = nil end
+                end
+                if math.random() < 0.3 then iteration.tasks_by_worker = {} end
+            end
+            for _, worker in ipairs(cases[i].workers) do
+                for _, name in ipairs({ "tasks", "messages_in", "involuntary_switches" }) do
+                    if math.random() < 0.4 then worker[name] = nil end
+                end
+            end
+        end
+        local doc = document(cases, { "chunk" })
+        if math.random() < 0.2 then doc.host = {} end
+        for _, found in ipairs(of(doc)) do
+            for _, word in ipairs({ "nan", "inf ", "nil" }) do lu.assertNotStrContains(found.text, word) end
+        end
+    end
 end
 
 function TestWhen.test_one_worker_and_serial_have_no_balance()

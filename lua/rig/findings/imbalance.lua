@@ -1,12 +1,13 @@
--- Workers with nothing to do while a map goes on: how much of their time, which of them did most, and why: one long
--- task, chunks too large to share out, too few items, or tasks so short that handing them out takes longer.
--- Not for workers that lack the fixed data: that is ready and cause. Neighbours: points, phases, core/pool/worker.c
--- (which measures it: on the clock on the wall, so that more workers than cores seem busier than they are).
+-- Workers with nothing to do while a map goes on: how much of their time, and which of them did most.
+-- Not for workers that lack the fixed data: that is ready and cause. Neighbours: idle_reasons (why), points, phases,
+-- core/pool/worker.c (which measures it: on the clock on the wall, so that more workers than cores seem busier than
+-- they are).
 
 local compare = require("rig.findings.compare")
 local human = require("rig.report.human")
 local phases = require("rig.findings.phases")
 local points = require("rig.findings.points")
+local reasons = require("rig.findings.idle_reasons")
 local stats = require("rig.stats")
 
 local M = {}
@@ -14,14 +15,6 @@ local M = {}
 local MOST_FINDINGS = 3
 -- Below this nobody would act on it; and where its interval reaches down to that, it may be noise.
 local WORTH_NAMING, AT_LEAST = 0.15, 0.10
--- A task is long when it is this share of the busiest worker's time, and so many times the average task.
-local LONG_SHARE, LONG_TIMES = 0.5, 2
--- So many messages for each worker share the work out evenly enough.
-local MESSAGES_EACH = 4
--- Shorter work than this in a message is not worth its way to the worker and back.
-local SHORT_S = 300e-6
--- Workers that were interrupted in this share of all messages lacked a core, not messages.
-local INTERRUPTED = 0.5
 -- One worker did most when it did in this share of all maps.
 local SAME_WORKER = 2 / 3
 
@@ -52,7 +45,8 @@ local function map_sample(iteration, map_s, workers, cores)
     end
     local capacity = full * map_s
     return {
-        idle = math.max(0, 1 - total / capacity), uneven = math.max(0, full * math.min(most, map_s) - total) / capacity,
+        idle = math.max(0, 1 - total / capacity),
+        uneven = math.max(0, full * math.min(most, map_s) - total) / capacity,
         waiting = math.max(0, 1 - most / map_s), id = id, most = math.min(1, most / map_s),
         least = math.min(1, least / map_s), busy_s = total, map_s = map_s, longest_s = iteration.longest_task_s,
         tasks = sum(iteration.tasks_by_worker),
@@ -76,7 +70,7 @@ end
 
 local function median_of(samples, name)
     local values = {}
-    for i, sample in ipairs(samples) do values[i] = sample[name] end
+    for _, sample in ipairs(samples) do values[#values + 1] = sample[name] end
     return stats.median(values)
 end
 
@@ -110,7 +104,16 @@ local function chunk_of(point)
     return messages > 0 and math.max(1, tasks / messages) or 1, false
 end
 
----@class rig.Idle  what is said of one point
+---@class rig.Idle  what is known of one point; medians over its maps
+---@field point rig.Point
+---@field idle number  share of the time that the workers could have worked, at most one a core
+---@field uneven number  the part of it that an even split would have saved
+---@field waiting number  the part in which even the busiest worker had no task
+---@field most number  share of the map in which the busiest worker had tasks
+---@field least number
+---@field tasks number
+---@field chunk number  tasks in a message
+---@field full integer  workers that can work at a time
 local function judge(point, cores)
     if point.serial or (point.params.workers or 1) < 2 then return nil end
     local samples, unready = samples_of(point, cores)
@@ -118,109 +121,35 @@ local function judge(point, cores)
     local idle = median_of(samples, "idle")
     local low, high, is_interval = interval_of(samples)
     if idle <= WORTH_NAMING or low < AT_LEAST or unready >= idle / 2 then return nil end
-    local chunk, asked = chunk_of(point)
-    local longest = samples[1].longest_s and median_of(samples, "longest_s")
-    return {
-        point = point, idle = idle, low = low, high = high, is_interval = is_interval, maps = #samples,
-        uneven = median_of(samples, "uneven"), waiting = median_of(samples, "waiting"), id = usual_worker(samples),
-        most = median_of(samples, "most"), least = median_of(samples, "least"), map_s = median_of(samples, "map_s"),
-        busy_s = median_of(samples, "busy_s"), tasks = median_of(samples, "tasks"), longest_s = longest,
-        workers = point.params.workers, full = math.min(point.params.workers, cores), chunk = chunk,
-        chunk_asked = asked,
-    }
-end
-
--- Why, as a word for the evidence, and in words for people; then what would help.
-
-local function few_items(idle)
-    local text = ("%s cannot keep %s busy"):format(human.count(idle.tasks, "item"), human.count(idle.workers, "worker"))
-    return "few items", text, "more and smaller items, or fewer workers"
-end
-
-local function long_task(idle)
-    local text = ("one task takes %s of the %s of a map"):format(human.duration(idle.longest_s),
-        human.duration(idle.map_s))
-    -- what an even split would take
-    if idle.longest_s >= 0.9 * idle.busy_s / idle.full then
-        return "long task", text, "no map is shorter than its longest task: split that one up"
+    local found = { point = point, idle = idle, low = low, high = high, is_interval = is_interval, maps = #samples,
+        id = usual_worker(samples), workers = point.params.workers, full = math.min(point.params.workers, cores) }
+    for _, name in ipairs({ "uneven", "waiting", "most", "least", "map_s", "busy_s", "tasks", "longest_s" }) do
+        found[name] = median_of(samples, name)
     end
-    return "long task", text, idle.chunk > 1 and "put it first, alone in its message (chunk=1)" or "put it first"
-end
-
-local function large_chunks(idle)
-    local messages = math.ceil(idle.tasks / idle.chunk)
-    local text = ("%s of %s each for %s"):format(human.count(messages, "message"),
-        human.count(math.floor(idle.chunk + 0.5), "item"), human.count(idle.workers, "worker"))
-    local better = math.max(1, math.floor(idle.tasks / (MESSAGES_EACH * idle.workers)))
-    return "large chunks", text, ("smaller chunks, as chunk=%d, share them out evenly"):format(better)
-end
-
-local function uneven_tasks(idle)
-    if idle.tasks < MESSAGES_EACH * idle.workers then
-        return "few items", ("%s cannot be shared out evenly among %s"):format(human.count(idle.tasks, "item"),
-            human.count(idle.workers, "worker")), "more and smaller items"
-    end
-    return "uneven", "the tasks went to some workers more than to others", nil
-end
-
--- How often each worker lost its core to somebody else, and the messages that it took.
-local function interruptions(point)
-    local switches, messages, workers = 0, 0, 0
-    for _, case in ipairs(point.cases) do
-        for _, worker in ipairs(case.workers) do
-            workers = workers + 1
-            switches = switches + (worker.involuntary_switches or 0)
-            messages = messages + (worker.messages_in or 0)
-        end
-    end
-    return switches / math.max(1, workers), messages / math.max(1, workers)
-end
-
-local function waiting(idle)
-    local switches, messages = interruptions(idle.point)
-    if switches >= math.max(1, INTERRUPTED * messages) then
-        return "cores", ("they were interrupted %s times each: there were not cores enough for all that ran"):format(
-            human.short(math.floor(switches + 0.5))), nil
-    end
-    local task_s = idle.busy_s / math.max(1, idle.tasks)
-    if task_s * idle.chunk >= SHORT_S then
-        return "waiting", "between tasks they wait for the coordinator, which hands out items and takes in results", nil
-    end
-    local text = ("a task takes %s, handing it out and taking in its result more than that"):format(
-        human.duration(task_s))
-    return "short tasks", text, idle.chunk_asked and "larger chunks, or more work in each item"
-        or "more work in each item, or fewer workers"
-end
-
-local function reason(idle)
-    if idle.tasks < idle.full then return few_items(idle) end
-    if idle.waiting > idle.uneven then return waiting(idle) end
-    local is_long = idle.longest_s and idle.longest_s >= LONG_SHARE * idle.most * idle.map_s
-        and idle.longest_s >= LONG_TIMES * idle.busy_s / idle.tasks
-    if is_long then return long_task(idle) end
-    if idle.tasks / idle.chunk < MESSAGES_EACH * idle.workers and idle.chunk >= 1.5 then return large_chunks(idle) end
-    return uneven_tasks(idle)
+    found.chunk, found.chunk_asked = chunk_of(point)
+    return found
 end
 
 local function differ_in_chunk_only(model, a, b)
     for _, dim in ipairs(model.dims) do
-        local x, y = a.params[dim.name], b.params[dim.name]
-        if (x == y) == (dim.name == "chunk") then return false end
+        if dim.name ~= "chunk" and a.params[dim.name] ~= b.params[dim.name] then return false end
     end
-    return true
+    return a ~= b
 end
 
--- Another chunk of the same, where it was measured and is faster beyond doubt.
-local function measured_remedy(model, point)
-    local best, ratio
+-- Other chunks of the same, where they were measured: one that is faster beyond doubt is better than any advice, and
+-- where none is, no advice about chunks is any good.
+local function measured_remedy(model, point, advice)
+    local best, ratio, tried
     for _, other in ipairs(model.points) do
-        if differ_in_chunk_only(model, point, other) and (not best or other.seconds < best.seconds) then
+        if differ_in_chunk_only(model, point, other) then
             local r = compare.ratio(point, other)
-            if not r.level and r.ratio < 1 then best, ratio = other, r end
+            tried = true
+            if not r.level and r.ratio < (ratio or 1) then best, ratio = other, r.ratio end
         end
     end
-    if not best then return nil end
-    return ("chunk=%s takes %s as long"):format(human.value(best.params.chunk), human.ratio(ratio.ratio))
+    if not best then return not (tried and advice and advice:find("chunk", 1, true)) and advice or nil end
+    return ("chunk=%s takes %s as long"):format(human.value(best.params.chunk), human.ratio(ratio))
 end
 
 local function who_text(idle)
@@ -265,8 +194,8 @@ local function say(model, label, all, of)
     for _, idle in ipairs(all) do
         if idle.idle > worst.idle then worst = idle end
     end
-    local why, text, remedy = reason(worst)
-    remedy = measured_remedy(model, worst.point) or remedy
+    local why, text, remedy = reasons.of(worst)
+    remedy = measured_remedy(model, worst.point, remedy)
     local words = { ("%s%s: %s of the workers' time in map was idle: %s"):format(label, place(model, worst),
         share_text(worst), who_text(worst)), text }
     words[#words + 1] = remedy
@@ -282,11 +211,14 @@ end
 ---@return table[] findings
 function M.find(model)
     if model.of_body or model.metric then return {} end
-    local cores = model.doc.host and model.doc.host.cores or math.huge
+    local host = model.doc.host or {}
+    local cores = host.cores or math.huge
+    local load = host.load and host.load[1] and host.load[1] / cores
     local labels, found, counts = {}, {}, {}
     for _, point in ipairs(model.points) do
         counts[point.label] = (counts[point.label] or 0) + #point.cases
         local idle = judge(point, cores)
+        if idle and reasons.is_doubtful(idle, (reasons.of(idle)), load) then idle = nil end
         if idle and not found[point.label] then
             found[point.label] = {}
             labels[#labels + 1] = point.label
