@@ -8,6 +8,7 @@ local change = require "rig.report.change"
 local csv = require "rig.report.csv"
 local human = require "rig.report.human"
 local json = require "rig.json"
+local judged = require "rig.report.judged"
 local markdown = require "rig.report.markdown"
 local plain = require "rig.report.plain"
 local results = require "rig.results"
@@ -115,6 +116,18 @@ function TestCsv.test_an_ab_run_has_a_row_for_each_pair()
     lu.assertEquals({ rows[41].pair, rows[41].base, rows[41].unit }, { "", "0.01", "s" })
 end
 
+function TestCsv.test_a_pair_has_its_two_values_where_they_are_kept()
+    local doc = verdicts.ab()
+    local v = doc.verdicts[1]
+    v.values = { a = {}, b = {}, x = {} }
+    for i, d in ipairs(v.log_ratios) do v.values.a[i], v.values.b[i] = 0.5, 0.5 * math.exp(d) end
+    v.values.b[2] = 7 -- belongs to another pair
+    local rows = rows_of(doc)
+    lu.assertEquals(rows[1].base, "0.5")
+    lu.assertAlmostEquals(math.log(tonumber(rows[1].new) / 0.5), v.log_ratios[1], 1e-9)
+    lu.assertEquals({ rows[2].base, rows[2].new }, { "", "" })
+end
+
 TestMarkdown = {}
 
 function TestMarkdown.test_the_verdict_comes_first()
@@ -130,7 +143,7 @@ function TestMarkdown.test_an_ab_run_shows_verdicts_in_place_of_cases()
     lu.assertStrContains(said, "| builtin, 1000 | map | 10.0 ms | 10.5 ms | +5.2 % (+4.1 … +6.4) | 40 "
         .. "| ❌ **regressed, twice** |")
     lu.assertNotStrContains(said, "s/iter")
-    lu.assertStrContains(said, "A/A: base against base shows no difference")
+    lu.assertStrContains(said, "A/A: base against base shows no difference; its widest interval is -0.8 … +1.1 %")
 end
 
 function TestMarkdown.test_a_run_that_says_nothing_shows_no_red_verdict()
@@ -335,6 +348,19 @@ function TestFigures.test_counters_keep_their_digits()
     lu.assertEquals(change.value(0.0105, "s"), "10.5 ms")
     lu.assertEquals(change.value(2e9, "B"), "2.00 GB")
     lu.assertEquals(change.value(0 / 0, "s"), "–")
+end
+
+function TestFigures.test_a_sentence_names_its_case_once()
+    local v = { case = "10", metric = "map", verdict = "regressed", text = "10.5 % slower, 110 pairs" }
+    lu.assertEquals(change.sentence(v), "10: map: 10.5 % slower, 110 pairs")
+    v.text = "10: map 10.5 % slower"
+    lu.assertEquals(change.sentence(v), "10: map 10.5 % slower")
+end
+
+function TestFigures.test_only_what_decides_is_counted_by_its_verdict()
+    lu.assertEquals(judged.counts(verdicts.ab()), "1 regressed, 1 inconclusive, 1 improved, 1 unchanged")
+    lu.assertEquals(judged.counts(verdicts.baseline()), "1 changed, 2 as advice")
+    lu.assertNil(judged.counts(synthetic.fixed_data()))
 end
 
 function TestFigures.test_bytes_that_are_no_text_are_replaced_and_the_rest_stays()

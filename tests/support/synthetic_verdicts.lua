@@ -1,6 +1,6 @@
 -- Results documents with verdicts and thresholds that nobody measured, in every kind there is, so that tests of reports
 -- know what must be shown. Same call, same document.
--- Neighbours: synthetic.lua (cases), tests/lua/test_{reports,junit,markdown,csv,annotations}.lua.
+-- Neighbours: synthetic.lua (cases), tests/lua/test_{reports,junit}.lua.
 
 local results = require("rig.results")
 local synthetic = require("synthetic")

@@ -95,7 +95,11 @@ end
 ---@param v table
 ---@return string
 function M.sentence(v)
-    if v.text then return v.text end
+    -- some texts name their case, some are the rest of a sentence
+    if v.text then
+        local names_it = v.text:sub(1, #v.case + 1) == v.case .. ":"
+        return names_it and v.text or ("%s: %s"):format(M.name(v), v.text)
+    end
     return ("%s %s: %s -> %s, %s%s"):format(M.name(v), v.verdict, M.value(v.a, v.unit), M.value(v.b, v.unit),
         M.of(v), basis(v))
 end

@@ -119,13 +119,22 @@ end
 
 local PAIR_COLUMNS = { "metric", "verdict", "pair", "log_ratio", "ratio", "base", "new", "unit" }
 
+-- The two values of a pair, where they are kept in the order of the pairs.
+local function values_of(v, pair)
+    local values = v.values or {}
+    local a, b = (values.a or {})[pair], (values.b or {})[pair]
+    if type(a) ~= "number" or type(b) ~= "number" or a <= 0 or b <= 0 then return nil end
+    if math.abs(math.log(b / a) - v.log_ratios[pair]) > 1e-9 then return nil end
+    return a, b
+end
+
 local function pair_row(v, names, pair, log_ratio, ratio)
     local row = { n = 1 + #names + #PAIR_COLUMNS, v.case }
     for i, name in ipairs(names) do row[1 + i] = v.params[name] end
     local at = 1 + #names
     row[at + 1], row[at + 2], row[at + 3], row[at + 4], row[at + 5] = v.metric, v.verdict, pair, log_ratio, ratio
-    -- medians and counters belong to the verdict, not to one of its pairs
-    if not pair then row[at + 6], row[at + 7], row[at + 8] = v.a, v.b, v.unit end
+    row[at + 6], row[at + 7], row[at + 8] = v.a, v.b, v.unit
+    if pair then row[at + 6], row[at + 7] = values_of(v, pair) end
     return line(row)
 end
 

@@ -36,15 +36,22 @@ end
 
 local ORDER = { "regressed", "changed", "inconclusive", "improved", "unchanged" }
 
---- How many of each.
+--- How many of each that decide something, and how many others are worth a look.
 ---@param doc table
----@return string|nil such as "1 regressed, 2 unchanged"; nil where nothing was judged
+---@return string|nil such as "1 regressed, 2 unchanged, 1 as advice"; nil where nothing was judged
 function M.counts(doc)
-    local counts, words = {}, {}
-    for _, v in ipairs(doc.verdicts or {}) do counts[v.verdict] = (counts[v.verdict] or 0) + 1 end
+    local counts, words, advice = {}, {}, 0
+    for _, v in ipairs(doc.verdicts or {}) do
+        if v.gates ~= false then
+            counts[v.verdict] = (counts[v.verdict] or 0) + 1
+        elseif v.verdict == "regressed" or v.verdict == "changed" then
+            advice = advice + 1
+        end
+    end
     for _, word in ipairs(ORDER) do
         if counts[word] then words[#words + 1] = ("%d %s"):format(counts[word], word) end
     end
+    if advice > 0 then words[#words + 1] = ("%d as advice"):format(advice) end
     return #words > 0 and table.concat(words, ", ") or nil
 end
 
@@ -90,7 +97,8 @@ local function arms(doc)
     for _, v in ipairs(doc.verdicts or {}) do
         if v.aa then
             all = all + 1
-            low, high = math.min(low, v.aa.low or 1), math.max(high, v.aa.high or 1)
+            local l, h = v.aa.low or 1, v.aa.high or 1
+            if l > 0 and h / l > high / low then low, high = l, h end
             if v.aa.flagged then
                 flagged[#flagged + 1] = ("%s by %s"):format(change.name(v), change.of({
                     kind = "time", effect = v.aa.effect, low = v.aa.low, high = v.aa.high }))
@@ -108,14 +116,17 @@ local function arm_note(doc)
         return { style = "red", text = ("A/A: %s: this run says nothing. Let the machine come to rest (rig doctor) "
             .. "and run it again"):format(where) }
     elseif all > 0 then
-        return { text = ("A/A: base against base shows no difference (%s %%)"):format(change.interval(low, high)) }
+        return { text = ("A/A: base against base shows no difference; its widest interval is %s %%"):format(
+            change.interval(low, high)) }
     end
 end
 
 local function unsettled_note(doc)
     local cases, most = 0, 0
     for _, v in ipairs(doc.verdicts or {}) do
-        if v.verdict == "inconclusive" then cases, most = cases + 1, math.max(most, v.pairs or 0) end
+        if v.verdict == "inconclusive" and (v.gates ~= false or not doc.ab) then
+            cases, most = cases + 1, math.max(most, v.pairs or 0)
+        end
     end
     if cases == 0 then return nil end
     local what = human.count(cases, "verdict") .. " inconclusive"
@@ -151,7 +162,7 @@ function M.notes(doc)
         notes[1] = { text = "the two sides were not measured together: times are advice, exact counters count "
             .. "(--gate time makes times count too)" }
     end
-    notes[#notes + 1] = unsettled_note(doc)
+    if M.is_valid(doc) then notes[#notes + 1] = unsettled_note(doc) end
     return notes
 end
 

@@ -128,7 +128,7 @@ local verdict = object({
     n_base = optional(count), n_new = optional(count), a = optional(number), b = optional(number),
     unit = optional(text), confirmed = optional(flag), gates = optional(flag), text = optional(text),
     pairs_in_all = optional(count), iterations = optional(count),
-    values = optional(object({ a = list(number), b = list(number), x = list(number) })),
+    values = optional(object({ a = later_list(number), b = later_list(number), x = later_list(number) })),
     log_ratios = later_list(number),
     aa = optional(object({ effect = optional(number), low = optional(number), high = optional(number),
         pairs = optional(count), flagged = flag })),
