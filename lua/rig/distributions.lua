@@ -1,6 +1,6 @@
 -- Distribution functions that intervals are made of: normal, Student's t, the F of a comparison of variances.
 -- Not for random numbers, nor for anything that is estimated from samples. Pure; all in double precision.
--- Neighbours: bootstrap and fits (the users); tests/data/normal.lua holds what they are checked against.
+-- Neighbours: bootstrap and fits (the users); tests/data/reference_figures.lua has what they are checked with.
 
 local M = {}
 

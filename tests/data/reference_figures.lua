@@ -59,7 +59,11 @@ M.kendall = { { 5, 1, 0 }, { 6, 2, 1 }, { 8, 6, 4 }, { 10, 12, 9 }, { 15, 33, 27
 
 -- m, n, then R's qwilcox(0.025, m, n) and qwilcox(0.005, m, n)
 M.wilcoxon = { { 4, 4, 1, 0 }, { 3, 7, 2, 0 }, { 5, 5, 3, 1 }, { 6, 4, 3, 1 },
-    { 8, 8, 14, 8 }, { 10, 12, 30, 22 }, { 20, 20, 128, 106 }, { 9, 30, 77, 59 } }
+    { 8, 8, 14, 8 }, { 10, 12, 30, 22 }, { 20, 20, 128, 106 }, { 9, 30, 77, 59 },
+    { 60, 60, 1427, 1311 }, { 75, 40, 1167, 1064 }, { 200, 3, 104, 60 } }
+
+-- the same for more values than are counted exactly
+M.wilcoxon_many = { { 100, 80, 3320, 3108 }, { 90, 90, 3365, 3152 } }
 
 -- groups, then how many differences lie outside at 0.025: every arrangement of small groups counted (Jonckheere)
 M.jonckheere = { { { 2, 2, 2 }, 1 }, { { 3, 3, 3 }, 5 }, { { 2, 3, 4 }, 4 }, { { 4, 1, 4 }, 4 }, { { 2, 2, 2, 2 }, 4 },

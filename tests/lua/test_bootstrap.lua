@@ -51,6 +51,12 @@ function TestIntervals.test_it_leans_with_the_skewness()
     lu.assertAlmostEquals(detail.estimate, stats.mean(SKEWED), 1e-12)
 end
 
+function TestIntervals.test_resamples_equal_to_the_estimate_are_no_bias()
+    local low, high, detail = bootstrap.bca({ 1, 2, 2, 2, 2, 2, 3 }, stats.median)
+    lu.assertAlmostEquals(detail.z0, 0, 0.1)
+    lu.assertEquals({ low, high }, { 2, 2 })
+end
+
 function TestIntervals.test_a_higher_confidence_is_wider_and_draws_more()
     local low, high, detail = bootstrap.bca(SKEWED, stats.mean)
     local lower, higher, more = bootstrap.bca(SKEWED, stats.mean, { confidence = 0.999 })

@@ -130,6 +130,12 @@ function TestR.test_null_distributions_of_rank_statistics()
         same({ line[1], line[2] }, 0.005, line[4], ("Wilcoxon, %d and %d"):format(line[1], line[2]))
     end
     for _, line in ipairs(figures.jonckheere) do same(line[1], 0.025, line[2], "Jonckheere") end
+    for _, line in ipairs(figures.wilcoxon_many) do
+        for i, tail in ipairs { 0.025, 0.005 } do
+            local found = ranks.outside({ line[1], line[2] }, tail)
+            lu.assertTrue(found <= line[i + 2] and found >= line[i + 2] - 4, ("%d and %d"):format(line[1], line[2]))
+        end
+    end
     print(("  %-52s %4d ranks, all the same"):format("R: pKendall, qwilcox; Jonckheere by counting", count))
 end
 

@@ -37,6 +37,7 @@ end
 function TestJudge.test_a_difference_below_the_smallest_that_counts_is_no_verdict()
     lu.assertEquals(verdict(1.025, 0.005, 40), "unchanged")
     lu.assertEquals(verdict(1.025, 0.03, 40), "inconclusive") -- above 0 or not, it may be above 3 %
+    lu.assertEquals(verdict(1 / 1.025, 0.03, 40), "inconclusive")
     lu.assertEquals(verdict(1.025, 0.01, 40, { min_effect = 0.02 }), "regressed")
     lu.assertEquals(verdict(1 / 1.025, 0.01, 40, { min_effect = 0.02 }), "improved")
 end

@@ -28,6 +28,14 @@ function TestSamples.test_median_and_mad_of_small_lists()
     lu.assertNil(stats.stddev({ 1 }))
 end
 
+function TestSamples.test_sums_and_means_lose_no_digit()
+    lu.assertEquals(stats.sum({ 1e100, 1, -1e100 }), 1)
+    lu.assertEquals(stats.mean({ 0.1, 0.1, 0.1 }), 0.1) -- 0.30000000000000004 / 3 is not
+    local tenths = {}
+    for i = 1, 100000 do tenths[i] = 0.1 end
+    lu.assertEquals(stats.sum(tenths), 10000)
+end
+
 function TestSamples.test_what_is_given_is_not_reordered()
     local xs = { 3, 1, 2 }
     stats.summary(xs)

@@ -6,7 +6,8 @@ local distributions = require("rig.distributions")
 
 local M = {}
 
-local MOST_EXACT = 100
+-- Up to so many additions (a few hundredths of a second) the count is exact, beyond it a normal approximation.
+local MOST_WORK = 500000
 
 -- Probability of each number of inversions when groups of these sizes are mixed at random. Adding one group to `m`
 -- values multiplies by a Gaussian binomial, factor by factor (1 - q^(m + i)) / (1 - q^i); each intermediate product is
@@ -51,7 +52,7 @@ function M.outside(sizes, tail)
     if known[key] then return known[key] end
     local n, mean, deviation = moments(sizes)
     local r = 0
-    if n > MOST_EXACT then
+    if n * 2 * mean > MOST_WORK then
         r = math.max(0, math.floor(mean + distributions.normal_quantile(tail) * deviation))
     else
         local p, highest = inversions(sizes)
