@@ -214,7 +214,6 @@ function check(value, shape, path)
         if value == nil then return nil end
         shape = shape.optional
     end
-    if value == nil and shape.absent then return nil end
     if shape.accepts then
         if value ~= nil and shape.accepts(value) then return nil end
         return ("%s is %s, not %s"):format(path, found(value), shape.name)
