@@ -157,7 +157,10 @@ local function decide(entry, condition, exact)
     if not exact then passed = by_interval(condition, entry.low, entry.high) end
     if passed == nil then
         entry.judged_by, entry.passed = "median", HOLDS[condition.op](entry.value, condition.limit)
-        if entry.low or entry.high then
+        if (entry.low == nil) ~= (entry.high == nil) then
+            entry.reason = ("%s bound it from %s only, so the value decides"):format(human.count(entry.n, "sample"),
+                entry.low and "below" or "above")
+        elseif entry.low then
             entry.reason = ("the interval, %s, holds the limit, so the value decides"):format(
                 range_text(entry.low, entry.high, shower(entry)))
         elseif not exact and entry.n > 1 and entry.n < interval.LEAST then

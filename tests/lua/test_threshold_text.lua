@@ -108,6 +108,33 @@ function TestInterval.test_that_of_a_quantile_covers_it_in_95_percent_and_is_no_
     end
 end
 
+function TestInterval.test_means_and_deviations_have_one_that_repeats_and_that_of_means_narrows()
+    for _, statistic in ipairs { "mean", "stddev", "mad" } do
+        local width
+        for _, n in ipairs { 6, 50, 200 } do
+            local xs = {}
+            for i = 1, n do xs[i] = 10 + math.sin(i * 7.3) end -- as good as random, and always the same
+            local low, high = interval.of(statistic, xs)
+            local value = interval.value(statistic, xs)
+            lu.assertTrue(low < value and value < high, statistic .. n)
+            lu.assertEquals({ interval.of(statistic, xs) }, { low, high })
+            lu.assertTrue(statistic ~= "mean" or width == nil or high - low < width, statistic .. n)
+            width = high - low
+        end
+        lu.assertNil((interval.of(statistic, { 1, 2, 3, 4, 5 })))
+    end
+end
+
+function TestInterval.test_that_of_the_mean_of_many_is_students()
+    local xs = {}
+    for i = 1, 401 do xs[i] = i end
+    local low, high = interval.of("mean", xs)
+    -- 201 -/+ 1.965927 * 115.902977 / sqrt(401)
+    lu.assertAlmostEquals(low, 201 - 11.37856, 1e-3)
+    lu.assertAlmostEquals(high, 201 + 11.37856, 1e-3)
+    lu.assertNil((interval.of("mad", xs)))
+end
+
 function TestInterval.test_few_samples_bound_a_high_quantile_from_below_only()
     local xs = {}
     for i = 1, 20 do xs[i] = i end

@@ -113,6 +113,23 @@ function TestJudging.test_every_statistic()
     lu.assertFalse(judged({ 1 }, "map.stddev < 1 s").passed)
 end
 
+function TestJudging.test_a_quantile_that_few_samples_bound_from_one_side_can_fail_by_that_and_hold_by_its_value()
+    local entry = judged(NINE, "map.p95 < 11 ms")
+    lu.assertEquals({ entry.passed, entry.judged_by, entry.high }, { true, "median", nil })
+    lu.assertEquals(entry.reason, "9 samples bound it from below only, so the value decides")
+    lu.assertEquals({ judged(NINE, "map.p95 < 9.6 ms").judged_by, judged(NINE, "map.p95 > 9.6 ms").passed },
+        { "interval", true })
+end
+
+function TestJudging.test_a_mean_is_judged_by_its_interval_and_a_largest_value_by_itself()
+    local entry = judged(NINE, "map.mean < 11 ms")
+    lu.assertEquals({ entry.passed, entry.judged_by }, { true, "interval" })
+    lu.assertTrue(entry.low < entry.value and entry.value < entry.high)
+    entry = judged(NINE, "map.max < 11 ms")
+    lu.assertEquals({ entry.passed, entry.judged_by, entry.value }, { true, "median", 0.0103 })
+    lu.assertNil(entry.reason)
+end
+
 function TestJudging.test_counters_are_exact()
     lu.assertTrue(judged(NINE, "messages == 18").passed)
     local entry = judged(NINE, "messages == 17")

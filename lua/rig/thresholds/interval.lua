@@ -1,7 +1,9 @@
 -- How sure a statistic of some samples is: its value and 95 % interval, exact order statistics wherever they exist.
 -- Not for judging: thresholds.lua does. A statistic without an interval has none, and is judged by its value.
--- Neighbours: stats.lua (the values).
+-- Neighbours: stats.lua (the values), bootstrap.lua (intervals of means and deviations).
 
+local bootstrap = require("rig.bootstrap")
+local distributions = require("rig.distributions")
 local stats = require("rig.stats")
 
 local M = {}
@@ -20,10 +22,10 @@ local VALUES = {
     count = function(xs) return #xs end,
 }
 
---- Intervals that order statistics do not give: statistic -> function(samples, confidence) -> low, high. The one place
---- for resampled ones.
----@type table<string, fun(samples: number[], confidence: number): number?, number?>
-M.resampled = {}
+-- Intervals that order statistics do not give are resampled, as long as that takes a moment only (0.1 s for so many).
+-- Means of more are as good as normal.
+local MOST_RESAMPLED = 200
+local RESAMPLED = { mean = stats.mean, stddev = stats.stddev, mad = stats.mad }
 
 ---@param statistic string
 ---@param samples number[]
@@ -62,6 +64,12 @@ function M.quantile(sorted, p, confidence)
     return below > 0 and sorted[below] or nil, above > 0 and sorted[n + 1 - above] or nil
 end
 
+local function of_mean(samples)
+    local mean, n = stats.mean(samples), #samples
+    local reach = distributions.student_quantile((1 + CONFIDENCE) / 2, n - 1) * stats.stddev(samples) / math.sqrt(n)
+    return mean - reach, mean + reach
+end
+
 ---@param statistic string
 ---@param samples number[]
 ---@return number? low nil where that side is not bounded, or nothing can be said
@@ -70,8 +78,14 @@ function M.of(statistic, samples)
     if #samples < M.LEAST then return nil end
     local p = QUANTILES[statistic]
     if p then return M.quantile(stats.sorted(samples), p) end
-    local resampled = M.resampled[statistic]
-    if resampled then return resampled(samples, CONFIDENCE) end
+    local resampled = RESAMPLED[statistic]
+    if not resampled then return nil end
+    if #samples > MOST_RESAMPLED then
+        if statistic == "mean" then return of_mean(samples) end
+        return nil
+    end
+    local low, high = bootstrap.bca(samples, resampled, { confidence = CONFIDENCE })
+    return low, high
 end
 
 ---The ratio of two medians of samples that were not taken in pairs. Each median's interval is taken at a confidence of
