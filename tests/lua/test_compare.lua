@@ -245,6 +245,13 @@ function TestMatching.test_a_parameter_with_another_value_is_another_case()
     has_note(notes, "custom, 1,000: workers is 4 in the base and 2 now, not compared")
 end
 
+function TestMatching.test_true_and_the_word_true_are_two_values()
+    local base, new = document(), document()
+    change_all("reads", true)(base)
+    change_all("reads", "true")(new)
+    lu.assertStrContains(refusal_of(base, new), "reads is true in the base and true now")
+end
+
 function TestMatching.test_a_preset_that_sets_an_axis_otherwise_is_the_same_case()
     local base, new = document(), document()
     for _, doc in ipairs({ base, new }) do
