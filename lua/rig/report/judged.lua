@@ -158,6 +158,8 @@ function M.notes(doc)
         for _, text in ipairs(doc.ab.unknown or {}) do
             notes[#notes + 1] = { style = "yellow", text = "base does not know " .. human.clean(text) }
         end
+    elseif doc.baseline and #(doc.baseline.notes or {}) > 0 then
+        for i, text in ipairs(doc.baseline.notes) do notes[i] = { text = human.clean(text) } end
     elseif doc.baseline and not doc.baseline.gate_time and #(doc.verdicts or {}) > 0 then
         notes[1] = { text = "the two sides were not measured together: times are advice, exact counters count "
             .. "(--gate time makes times count too)" }
