@@ -75,9 +75,8 @@ local function has_no_fixed_chunk(case) return type(case.params.chunk) ~= "numbe
 local function was_abandoned(case) return case.undelivered.workers > 0 end
 local function lost_workers(case) return case.replaced > 0 end
 
--- Why counts of this case are no measure of the program, or nil.
-local function not_alike(pair, of_body)
-    if not of_body and any(pair, has_no_fixed_chunk) then return "chunk=auto adapts to the clock" end
+-- Why the two sides did not do the same amount of work, or nil.
+local function other_amount(pair)
     if any(pair, lost_workers) then return "workers were replaced" end
     return differs(pair, "iterations", function(case) return #case.phases.map_s end)
         or differs(pair, "workers", function(case) return case.params.workers end)
@@ -134,13 +133,15 @@ end
 ---@return string|nil left_out  why exact counters, or some of them, were not compared
 function M.verdicts(pair, opts)
     local found = {}
-    local left_out = not_alike(pair, opts.of_body)
+    local other = other_amount(pair)
+    local left_out = other
+    if not opts.of_body and any(pair, has_no_fixed_chunk) then left_out = "chunk=auto adapts to the clock" end
     local abandoned = any(pair, was_abandoned)
     for _, counter in ipairs(left_out and {} or EXACT) do
         local between = OF_MESSAGES[counter.name]
         if not (between and (opts.of_body or abandoned)) then found[#found + 1] = exact(pair, counter, opts) end
     end
-    for _, counter in ipairs(TOLERANT) do
+    for _, counter in ipairs(other and {} or TOLERANT) do
         if not (counter.by_chunk and left_out) then found[#found + 1] = tolerant(pair, counter, opts) end
     end
     if not left_out and abandoned and not opts.of_body then
