@@ -5,7 +5,8 @@
 --   rig scenarios/ci.lua --ab lib=base/librunlength.so,head/librunlength.so
 --   rig scenarios/ci.lua --ab script=base/runlength.lua,head/runlength.lua --budget 3m --markdown summary.md
 --
--- A library is built with: cc -O2 -shared -fPIC -DRIG_PLUGIN -I core/include -o librunlength.so scenarios/ci/runlength.c
+-- The library is built with:
+--   cc -O2 -shared -fPIC -DRIG_PLUGIN -I core/include -o librunlength.so scenarios/ci/runlength.c
 -- Exit status 3 means slower, whatever else this machine was doing; scenarios/README.md shows the whole job.
 
 local rig = require "rig"

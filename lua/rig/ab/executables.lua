@@ -1,6 +1,6 @@
 --- Sides of an A/B run that are programs: two builds of rig, or hosts that embed it and hand their words to
---- rig_command. Each value is a whole run of one case by one of them. They are asked only what they understand: what the older one
---- does not know is left out, and said.
+--- rig_command. Each value is a whole run of one case by one of them. They are asked only what they understand: what
+--- the older one does not know is left out, and said.
 --- Neighbours: run.lua (asks for values), command.lua, forked.lua (sides that are values of a parameter).
 
 local core = require "rig.core"

@@ -257,7 +257,8 @@ function M.run(doc, twins, sides, opts)
     local rng = core.rng("ab", seed)
     local run = {
         doc = doc, twins = twins, sides = sides, opts = opts, seed = seed,
-        min_effect = opts.min_effect or paired.min_effect, samples = {}, records = {}, value_s = {}, spent = {}, iterations = {},
+        min_effect = opts.min_effect or paired.min_effect, samples = {}, records = {}, value_s = {}, spent = {},
+        iterations = {},
     }
     for i = 1, #twins do run.samples[i], run.records[i], run.spent[i] = new_samples(), {}, 0 end
     local started = core.now()

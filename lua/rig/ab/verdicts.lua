@@ -81,7 +81,8 @@ local function add_counters(run, i, list)
         if a and b and a ~= b then
             list[#list + 1] = {
                 case = twin.label, params = twin.params, metric = name, kind = "exact", verdict = "changed",
-                a = a, b = b, unit = name == "payload_bytes" and "B" or "1", effect = a > 0 and b / a or nil, gates = false,
+                a = a, b = b, unit = name == "payload_bytes" and "B" or "1", effect = a > 0 and b / a or nil,
+                gates = false,
                 text = ("%s %d, and %d with %s"):format(name:gsub("_", " "), a, b, run.sides.b),
             }
         end
