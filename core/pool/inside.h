@@ -50,6 +50,7 @@ struct worker {
     int ends[3]; /* the worker's side, from before its fork until after: receive, send, fixed */
     struct chunk_list chunks;
     bool ready, leaving;
+    bool heard_all; /* its stream has ended: there is nothing to wait for but its end */
     bool stopped; /* leaving, without having got the fixed data */
     enum worker_fate fate;
     bool doomed; /* told to end because of `doom` */

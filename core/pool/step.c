@@ -52,7 +52,9 @@ static int drain_stream(struct pool *p, struct worker *w) {
         if (err < 0)
             return distrust(p, w, err);
     }
-    /* The end of the stream says nothing certain: the pidfd will. */
+    /* The end of the stream says nothing certain: the pidfd will. Until then it must not be waited for:
+     * it is always ready, and asking again and again keeps a processor that the worker may need to end. */
+    w->heard_all = got == -EPIPE;
     return got == 0 || got == -EPIPE ? 0 : distrust(p, w, got);
 }
 
@@ -123,7 +125,7 @@ static size_t watch_all(struct pool *p, int *at_results) {
     for (unsigned i = 0; i < p->config.workers; i++) {
         struct worker *w = &p->workers[i];
         w->at_pidfd = watch(p, &n, w->proc.pidfd, POLLIN);
-        w->at_in = watch(p, &n, w->stream.in, POLLIN);
+        w->at_in = w->heard_all ? -1 : watch(p, &n, w->stream.in, POLLIN);
         w->at_out = watch_out(p, &n, &w->stream);
     }
     if (p->tasks != NULL)

@@ -313,4 +313,28 @@ function TestTogether.test_workers_print_whole_lines_with_their_number()
     lu.assertEquals(lines, 180)
 end
 
+TestWaiting = {}
+
+-- A worker's channel is at its end a good while before its process is: on one processor the two take turns.
+function TestWaiting.test_a_close_waits_instead_of_asking_again_and_again()
+    local from, to = core.pipe()
+    local child = core.fork(function(out)
+        core.pin(core.cpus()[1])
+        local before = core.syscalls().poll or 0
+        for _ = 1, 30 do
+            local pool = assert(core.pool { workers = 4, map = function(i) return i end })
+            assert(pool:wait_ready())
+            assert(pool:run(8))
+            assert(pool:close())
+            pool:terminate()
+        end
+        out:put(core.syscalls().poll - before)
+    end, to)
+    to:close()
+    local polls = from:get(60)
+    from:close()
+    lu.assertEquals(child:wait().exit, 0)
+    lu.assertTrue(polls < 30 * 40, ("%d calls of poll for 30 pools"):format(polls))
+end
+
 os.exit(lu.LuaUnit.run())
