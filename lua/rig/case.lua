@@ -80,7 +80,7 @@ local function pool_options(run)
     return {
         workers = serial and 1 or params.workers, timeout = params.timeout > 0 and params.timeout or nil,
         map = h.map, init = h.init, finish = h.finish, fixed = run.fixed, p = run.p,
-        worker = make_worker(run.seed, run.case.index, run.p, params.gc),
+        worker = make_worker(run.seed, run.case.index, run.p, params.gc, params.pin),
     }
 end
 
@@ -92,11 +92,18 @@ local function pool_failed(run, what, message, code)
     halt("faulted", message)
 end
 
+-- Of what stands before the first sample, nothing is left to collect in one. A fresh process has a heap that was
+-- collected before it was made, and looking through it copies all of it: only what hooks made can be worth that.
+local function settle(run)
+    if run.opts.fresh and not run.hooks.setup and not run.hooks.fixed then return end
+    collectgarbage()
+    if not run.opts.fresh then collectgarbage() end
+end
+
 local function start_pool(run)
     local options = pool_options(run)
     local phases = run.record.phases
-    collectgarbage() -- of what stands before the first sample, nothing is left to collect in one
-    collectgarbage()
+    settle(run)
     run.collector = collector.open(run.case.params.gc)
     local calls = core.syscalls()
     local started = now()
@@ -117,7 +124,7 @@ end
 
 local function close_pool(run)
     local pool = run.pool
-    pool:sample()
+    if not run.opts.fresh then pool:sample() end
     run.pool = nil
     local started = now()
     local ok, message, code = pool:close()
@@ -219,8 +226,7 @@ end
 local function measure_body(run)
     run.record.phases.start_s, run.record.phases.close_s = 0, 0
     calibrate.body(run, iterate.call_body)
-    collectgarbage()
-    collectgarbage()
+    settle(run)
     run.collector = collector.open(run.case.params.gc)
     local calls = core.syscalls()
     iterate.all(run, iterate.body)
@@ -281,7 +287,8 @@ end
 
 ---@param plan table
 ---@param case table
----@param opts { force?: boolean, on_iteration?: fun(case: table, done: integer, total: integer) }
+---@param opts { force?: boolean, fresh?: boolean, on_iteration?: fun(case: table, done: integer, total: integer) }
+---        fresh: this process was made for this case, and ends with it
 ---@return table record the case as the results document has it
 function M.measure(plan, case, opts)
     local record = M.empty(case)
@@ -305,7 +312,7 @@ function M.measure(plan, case, opts)
     record.s_per_iteration = seconds_per_iteration(record, case.axes.barrier)
     record.total_s = now() - started
     record.noise = noise.since(quiet)
-    collectgarbage() -- the next case's data must not stand beside this one's
+    if not opts.fresh then collectgarbage() end -- the next case's data must not stand beside this one's
     return record
 end
 

@@ -47,8 +47,8 @@ local BUILTIN = {
     { name = "timeout", type = "duration", default = 0, min = 0, max = 1e6, words = { none = 0 },
       help = "longest time for one task" },
     { name = "seed", type = "integer", default = 1, help = "what random numbers start from" },
-    { name = "pin", type = "boolean", default = false, later = false, pooled = true,
-      help = "each worker stays on a processor of its own" },
+    { name = "pin", type = "boolean", default = false, pooled = true,
+      help = "each worker stays on one processor: the first on the first, and so on in turn" },
     { name = "gc", type = "enum", default = "default", choices = { "default", "stop", "incremental", "generational" },
       help = "Lua's collector: as it is, stopped where it is timed and in workers, or a mode of its own" },
 }

@@ -35,10 +35,14 @@ end
 ---@param case_index integer
 ---@param p table
 ---@param gc? string what to do about Lua's collector
+---@param pinned? boolean each worker stays on one of the processors that this process may use, in turn
 ---@return fun(id: integer): rig.Worker
-function M.factory(seed, case_index, p, gc)
+function M.factory(seed, case_index, p, gc, pinned)
+    local cpus = pinned and core.cpus() or {}
     return function(id)
         metric.forbid()
+        -- one that went away meanwhile is no reason not to work
+        if #cpus > 0 then core.pin(cpus[(id - 1) % #cpus + 1]) end
         collector.in_worker(gc)
         core.worker_print(id)
         return new(seed, case_index, p, id)

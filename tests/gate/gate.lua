@@ -3,6 +3,7 @@
 --- often identical code is called slower, and how often a slower one is found. README.md says how to run it.
 --- Neighbours: rig.ab.schedule (under test), work.lua and pipe.lua (what is measured).
 
+local ab = require "rig.ab.run"
 local cases = require "rig.ab.cases"
 local command = require "rig.ab.command"
 local core = require "rig.core"
@@ -26,7 +27,7 @@ local LEAST_FOUND = { [0.05] = 0.90, [0.10] = 0.99 }
 
 -- ---- the command line ----------------------------------------------------------------------------------------------
 
-local NUMBERS = { pairs = 600, draws = 2000, real = 0, seed = 1 }
+local NUMBERS = { pairs = 400, draws = 2000, real = 0, seed = 1 }
 local TEXTS = { out = true, ["in"] = true }
 
 local function fail(text)
@@ -60,6 +61,7 @@ end
 local function load_twins(path, added)
     local s = assert(scenario.load(path))
     assert(cases.override(s, "extra", ("0,%g"):format(added)))
+    cases.pin(s)
     local plan = assert(plan_of.make(s, { ab = "extra" }))
     return plan, cases.twins(plan, "extra")
 end
@@ -69,15 +71,21 @@ local function value(plan, case)
     return assert(value_of.seconds(record), record.reason)
 end
 
+-- As long as a value of a real run.
+local function calibrated(plan, case)
+    value(plan, case)
+    return cases.with_iterations(case, ab.enough(value(plan, case)))
+end
+
 -- Both sides are the same case: whatever the ratios show is the machine's.
 local function record_case(plan, twin, opts, rng)
     local random = function(lo, hi) return rng:int(lo, hi) end
     local found = { case = plan.scenario.name .. ": " .. twin.label, ratios = json.list(), same = json.list(),
         values = json.list() }
-    value(plan, twin.a)
+    local case = calibrated(plan, twin.a)
     while #found.ratios < opts.pairs do
         local order, values = schedule.block(random), {}
-        for i = 1, #order do values[i] = value(plan, twin.a) end
+        for i = 1, #order do values[i] = value(plan, case) end
         local got, same = schedule.pairs_of(order, values)
         for _, pair in ipairs(got) do table.insert(found.ratios, math.log(pair.b / pair.a)) end
         table.insert(found.same, same)

@@ -12,7 +12,7 @@ return rig.scenario {
     name = "gate_pipe",
     about = "Round trips through a pipe, with a known number added",
     params = { extra = 0 },
-    iterations = 3,
+    iterations = 1,
     setup = function()
         local there_in, there = rig.pipe()
         local back, back_out = rig.pipe()

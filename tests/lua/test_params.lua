@@ -116,11 +116,9 @@ function TestBuiltin.test_words()
 end
 
 function TestBuiltin.test_what_is_to_come_is_refused_and_its_default_is_not()
-    lu.assertEquals(builtin("pin", false), { false })
     lu.assertEquals(builtin("max_tasks", { 0 }), { 0 })
-    refused("true is not available in this version", "leave it at false", params.builtin("pin", true))
     refused("5 is not available in this version", "leave it at none", params.builtin("max_tasks", 5))
-    refused("true is not available in this version", "leave it at false", parse("pin", "true"))
+    refused("5 is not available in this version", "leave it at none", parse("max_tasks", "5"))
 end
 
 TestOwn = {}

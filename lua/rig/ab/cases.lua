@@ -68,6 +68,17 @@ local function key_of(s, case, name)
     return table.concat(words, "\0")
 end
 
+--- Workers of an A/B run stay on their processors, unless the scenario or the command line says otherwise: where the
+--- kernel puts them differs from pool to pool, by more than most changes, above all when something else runs.
+---@param s rig.Scenario
+---@return boolean pinned
+function M.pin(s)
+    local param = params.find(s.params, "pin")
+    if not param or param.origin ~= "default" then return false end
+    param.values = { true }
+    return true
+end
+
 --- Both sides of each case. Random numbers are seeded by a case's index: both sides get the same.
 ---@param plan rig.Plan  in which the parameter has two values and nothing was left out as measured elsewhere
 ---@param name string

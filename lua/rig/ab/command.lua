@@ -43,6 +43,7 @@ function M.of_param(s, opts)
     local name = opts.ab.name
     local param, problem = cases.override(s, name, opts.ab.text)
     if not param then return nil, problem end
+    if name ~= "pin" then cases.pin(s) end
     local plan
     plan, problem = plan_of.make(s, {
         only = opts.only, smoke = opts.smoke, seed = opts.seed, timeout = opts.timeout, ab = name,

@@ -64,6 +64,23 @@ local function understood(program, opts, list, as)
     return kept, unknown
 end
 
+-- As in a run of two values of a parameter; where both know how.
+local function pin(opts)
+    for _, one in ipairs(opts.settings) do
+        if one.name == "pin" then return end
+    end
+    local settings = { { name = "pin", text = "true" } }
+    for _, program in ipairs { opts.base, opts.head } do
+        local found = check(program, opts, settings, {})
+        if not found then return end
+        for _, param in ipairs(found.parameters or {}) do
+            -- the scenario's own word stands
+            if param.name == "pin" and param.default ~= "false" then return end
+        end
+    end
+    table.insert(opts.settings, settings[1])
+end
+
 local function check_base(opts)
     local found, problem = check(opts.base, opts, opts.settings, opts.only)
     if found then return found, opts.settings, {} end
@@ -192,6 +209,7 @@ end
 function M.ready(opts)
     local head, problem = check(opts.head, opts, opts.settings, opts.only)
     if not head then return nil, usage(opts.head, opts.head, tostring(problem)) end
+    pin(opts)
     local base, base_settings, unknown = check_base(opts)
     if not base then return nil, base_settings end
     local given = iterations_given(opts.settings)

@@ -26,7 +26,7 @@ end
 local function measure(plan, case, opts, out)
     core.set_force(opts.force or false)
     out:put(plain(measure_case.measure(plan, case, {
-        force = opts.force, calibrated = opts.calibrated,
+        force = opts.force, calibrated = opts.calibrated, fresh = true,
     })))
 end
 
@@ -55,6 +55,7 @@ function M.measure(plan, case, opts)
     local from, to, code = core.pipe()
     if not from then return nil, to, code end
     local child, message
+    collectgarbage() -- here, where it copies nothing
     child, message, code = core.fork(measure, plan, case, opts, to)
     to:close()
     if not child then

@@ -3,7 +3,6 @@
 --- Not for printing, and not for how a side is measured: forked.lua and executables.lua do that.
 --- Neighbours: schedule.lua (what is next), value.lua (what a measured case is worth), verdicts.lua (the words).
 
-local cases_of = require "rig.ab.cases"
 local core = require "rig.core"
 local env = require "rig.env"
 local json = require "rig.json"
@@ -20,7 +19,7 @@ local M = {}
 local SIGALRM = 14
 
 -- A value shorter than this is mostly the clock's and the scheduler's.
-local LEAST_VALUE_S = 0.02
+local LEAST_VALUE_S = 0.05
 local MOST_ITERATIONS = 10000
 -- Values of a case that goes to the last look, and what share of a budget they may take: a red wants as many again.
 local VALUES = paired.looks[#paired.looks] * 5 // 2
@@ -103,6 +102,13 @@ local function measure(run, twin, slot)
     return nil
 end
 
+--- As many iterations as make a value long enough.
+---@param seconds number  of one
+---@return integer
+function M.enough(seconds)
+    return math.min(MOST_ITERATIONS, math.ceil(LEAST_VALUE_S / seconds))
+end
+
 -- As many iterations as a value needs to be long enough, and no more than leave time for all pairs; the same on both
 -- sides, found with side A, and kept where the command line named a number.
 local function calibrate(run, twin, seconds, record)
@@ -111,7 +117,7 @@ local function calibrate(run, twin, seconds, record)
         return
     end
     if run.sides.fixed_iterations then return end
-    local n, least = twin.a.params.iterations, math.ceil(LEAST_VALUE_S / seconds)
+    local n, least = twin.a.params.iterations, M.enough(seconds)
     local wanted = math.max(n, least)
     if run.opts.budget_s then
         local share = SHARE_OF_BUDGET * run.opts.budget_s / #run.twins
@@ -278,7 +284,5 @@ function M.run(doc, twins, sides, opts)
     if run.problem and #doc.cases == 0 and next(run.value_s) == nil then return nil, run.problem end
     return finish(run, started)
 end
-
-M.with_iterations = cases_of.with_iterations
 
 return M
