@@ -239,6 +239,28 @@ function TestFailures.test_fail_fast_leaves_the_rest_out()
     lu.assertEquals(doc.exit, 1)
 end
 
+TestPin = {}
+
+function TestPin.test_workers_stay_on_the_processors_in_turn()
+    local cpus = core.cpus()
+    for _, pool in ipairs { "builtin", "custom" } do
+        local doc = run([[ workers = 3, iterations = 1, items = 30, chunk = 1, pin = { false, true },
+            map = function(_, _, w) rig.sleep(0.001) return { w.id, table.concat(require("rig.core").cpus(), " ") } end,
+            reduce = function(list)
+                for _, pair in ipairs(list) do rig.metric("on " .. pair[2], pair[1]) end
+            end, ]], { params = { pool = pool } })
+        for _, case in ipairs(doc.cases) do
+            for name, metric in pairs(case.metrics) do
+                for _, id in ipairs(metric.values) do
+                    local wanted = case.params.pin and tostring(cpus[(id - 1) % #cpus + 1]) or table.concat(cpus, " ")
+                    lu.assertEquals(name, "on " .. wanted, pool)
+                end
+            end
+        end
+    end
+    lu.assertEquals(core.cpus(), cpus)
+end
+
 TestOrder = {}
 
 local FOUR = [[ workers = { 1, 2, 3, 4 }, runs = 3, iterations = 1, items = 1, map = function(i) return i end, ]]

@@ -18,8 +18,9 @@ local M = {}
 
 local SIGALRM = 14
 
--- A value shorter than this is mostly the clock's and the scheduler's.
-local LEAST_VALUE_S = 0.05
+-- How long a value is to be: a few dozen turns of the scheduler. Where a budget would not do for that, less, but no
+-- less than a few of them.
+local VALUE_S, LEAST_VALUE_S = 0.1, 0.02
 local MOST_ITERATIONS = 10000
 -- Values of a case that goes to the last look, and what share of a budget they may take: a red wants as many again.
 local VALUES = paired.looks[#paired.looks] * 5 // 2
@@ -106,7 +107,7 @@ end
 ---@param seconds number  of one
 ---@return integer
 function M.enough(seconds)
-    return math.min(MOST_ITERATIONS, math.ceil(LEAST_VALUE_S / seconds))
+    return math.min(MOST_ITERATIONS, math.ceil(VALUE_S / seconds))
 end
 
 -- As many iterations as a value needs to be long enough, and no more than leave time for all pairs; the same on both
@@ -117,10 +118,11 @@ local function calibrate(run, twin, seconds, record)
         return
     end
     if run.sides.fixed_iterations then return end
-    local n, least = twin.a.params.iterations, M.enough(seconds)
-    local wanted = math.max(n, least)
+    local n = twin.a.params.iterations
+    local wanted = math.max(n, M.enough(seconds))
     if run.opts.budget_s then
         local share = SHARE_OF_BUDGET * run.opts.budget_s / #run.twins
+        local least = math.ceil(LEAST_VALUE_S / seconds)
         wanted = math.max(1, least, math.min(wanted, math.floor(share / (VALUES * seconds))))
     end
     wanted = math.min(MOST_ITERATIONS, wanted)
