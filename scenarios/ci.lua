@@ -13,10 +13,15 @@ local rig = require "rig"
 
 local RUNS = 5000 -- in each text: pairs of a length and a character
 
-local function encoded(rng)
-    local pairs_of = {}
-    for i = 1, RUNS do pairs_of[i] = string.char(rng:int(1, 9), rng:int(97, 122)) end
-    return table.concat(pairs_of)
+-- Made once, when this file is loaded: all that an iteration needs of its own is timed.
+local function texts(count)
+    local rng, list = rig.rng(1), {}
+    for i = 1, count do
+        local runs = {}
+        for k = 1, RUNS // 20 do runs[k] = string.char(rng:int(1, 9), rng:int(97, 122)) end
+        list[i] = table.concat(runs):rep(20)
+    end
+    return list
 end
 
 -- What is measured where no library and no script is named.
@@ -47,11 +52,7 @@ return rig.scenario {
         return p.script ~= "" and assert(loadfile(p.script))() or decode
     end,
 
-    items = function(p)
-        local rng, list = rig.rng(p.seed), {}
-        for i = 1, 40 do list[i] = encoded(rng) end
-        return list
-    end,
+    items = texts(40),
     map = function(item, fixed, w)
         local text = w.state(item, fixed, w)
         return #text

@@ -122,6 +122,16 @@ local function case_settings(case, varying, settings)
     return list
 end
 
+-- What was chosen and leaves one value only, which so does not vary.
+local function fixed_choice(only, varying)
+    local list, varies = {}, {}
+    for _, name in ipairs(varying) do varies[name] = true end
+    for _, one in ipairs(only or {}) do
+        if not varies[one.name] then list[#list + 1] = one end
+    end
+    return list
+end
+
 local function key_of(case, varying)
     local words = {}
     for i, name in ipairs(varying) do words[i] = text_of(case.params[name]) end
@@ -138,6 +148,7 @@ local function twins_of(head, base, opts, base_settings, unknown)
             twin.a, twin.b = one, one
             twin.settings = { a = case_settings(case, head.varying, base_settings),
                 b = case_settings(case, head.varying, opts.settings) }
+            twin.only = fixed_choice(opts.only, head.varying)
             list[twin.index] = twin
         elseif case.run == 1 then
             unknown[#unknown + 1] = ("case %s"):format(case.label)
@@ -172,7 +183,7 @@ local function end_text(said)
 end
 
 local function measure(program, opts, twin, side, iterations)
-    local words = words_of(program, "run", opts.scenario, twin.settings[side])
+    local words = words_of(program, "run", opts.scenario, twin.settings[side], twin.only)
     local given = iterations or opts.iterations
     if given then words[#words + 1] = "iterations=" .. given end
     for _, word in ipairs { "--json", "-", "--quiet", "--no-progress", "--seed", tostring(opts.seed or 0) } do
@@ -184,6 +195,7 @@ local function measure(program, opts, twin, side, iterations)
     local doc = said.stdout ~= "" and json.decode(said.stdout)
     local record = type(doc) == "table" and type(doc.cases) == "table" and doc.cases[1]
     if not record then return broken(twin[side], end_text(said)) end
+    if #doc.cases > 1 then return broken(twin[side], ("it ran %d cases instead of one"):format(#doc.cases)) end
     record = without_null(record)
     record.label = twin.label
     return record

@@ -123,7 +123,9 @@ local function calibrate(run, twin, seconds, record)
     if run.opts.budget_s then
         local share = SHARE_OF_BUDGET * run.opts.budget_s / #run.twins
         local least = math.ceil(LEAST_VALUE_S / seconds)
-        wanted = math.max(1, least, math.min(wanted, math.floor(share / (VALUES * seconds))))
+        -- what is not timed (items, data) takes its time as well
+        local cost_s = math.max(seconds, run.spent[twin.index] / n)
+        wanted = math.max(1, least, math.min(wanted, math.floor(share / (VALUES * cost_s))))
     end
     wanted = math.min(MOST_ITERATIONS, wanted)
     if wanted ~= n then run.iterations[twin.index] = wanted end
