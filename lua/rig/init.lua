@@ -23,6 +23,8 @@ local metric = require "rig.metric"
 ---@field queue fun(): any                            any number of processes put and get
 ---@field poll fun(handles: any[], timeout_s?: number): any[]
 ---@field workload fun(name: string): function        a C function that a host or rig.load registered
+---@field cpus fun(): integer[]                       the processors that this process may use
+---@field pin fun(cpu: integer|integer[]): boolean?, string?, string?  this process, and what it starts, only there
 ---@field load fun(path: string): boolean?, string?, string?  a shared object that exports rig_register
 local M = {
     version = core.version, pool = library.pool, exec = exec.run, metric = metric.record, run = host.run,
@@ -30,7 +32,7 @@ local M = {
 
 local PRIMITIVES = {
     "now", "sleep", "spin", "rng", "array", "shared_array", "fork", "pipe", "socketpair", "queue", "poll", "workload",
-    "load",
+    "load", "cpus", "pin",
 }
 for _, name in ipairs(PRIMITIVES) do M[name] = core[name] end
 for name, fn in pairs(language) do M[name] = fn end

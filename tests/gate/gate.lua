@@ -28,7 +28,7 @@ local LEAST_FOUND = { [0.05] = 0.90, [0.10] = 0.99 }
 -- ---- the command line ----------------------------------------------------------------------------------------------
 
 local NUMBERS = { pairs = 400, draws = 2000, real = 0, seed = 1 }
-local TEXTS = { out = true, ["in"] = true }
+local TEXTS = { out = true, ["in"] = true, only = true }
 
 local function fail(text)
     io.stderr:write("gate: ", text, "\n")
@@ -50,7 +50,7 @@ local function options(words)
             opts[name] = words[i + 1] or fail(words[i] .. " needs a file")
             i = i + 2
         else
-            fail(words[i] .. " is no option; use --pairs N, --draws N, --real N, --seed N, --busy, --out F, --in F")
+            fail(words[i] .. ": use --pairs N, --draws N, --real N, --seed N, --busy, --only F, --out F, --in F")
         end
     end
     return opts
@@ -101,7 +101,7 @@ end
 local function record(opts)
     local rng, sets = core.rng("gate", opts.seed), {}
     local busy = opts.busy and assert(core.fork(spin))
-    for _, name in ipairs { "work.lua", "pipe.lua" } do
+    for _, name in ipairs { opts.only or "work.lua", not opts.only and "pipe.lua" or nil } do
         local plan, twins = load_twins(opts.folder .. "/" .. name, 0)
         for _, twin in ipairs(twins) do
             local started = core.now()
