@@ -44,7 +44,8 @@ static int command_gc(lua_State *L) {
     if (c->owner != c->state->sys.pid)
         return 0;
     if (c->proc.pid > 0)
-        proc_stop(&c->state->sys, &c->proc, 0, NULL);
+        /* asked to stop: so is it, and may tidy up */
+        proc_stop(&c->state->sys, &c->proc, c->state->stop.signo != 0 ? NS_PER_S : 0, NULL);
     close_ends(c);
     buf_free(&c->text[0]);
     buf_free(&c->text[1]);

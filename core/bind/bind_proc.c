@@ -155,6 +155,22 @@ static int l_stop(lua_State *L) {
     return after_reap(L, h, got);
 }
 
+/* p:finish(seconds) -> how it ended: waits for its own end, even if this run was asked to stop; then ends it */
+static int l_finish(lua_State *L) {
+    struct handle *h = check_proc(L);
+    if (h->ended)
+        return push_end(L, &h->end);
+    struct sys *s = &h->state->sys;
+    struct sys_stop *stop = s->stop;
+    int64_t deadline = handle_deadline(L, 2);
+    s->stop = NULL;
+    int got = proc_reap(s, &h->u.proc, deadline, &h->end);
+    s->stop = stop;
+    if (got == 0)
+        got = proc_stop(s, &h->u.proc, 0, &h->end);
+    return after_reap(L, h, got);
+}
+
 static int signal_number(lua_State *L, int arg) {
     if (lua_isinteger(L, arg))
         return (int)lua_tointeger(L, arg);
@@ -211,6 +227,7 @@ static int l_close(lua_State *L) {
 
 void bind_proc(lua_State *L) {
     static const luaL_Reg methods[] = {{"pid", l_pid},     {"wait", l_wait},   {"stop", l_stop},
+                                       {"finish", l_finish},
                                        {"kill", l_kill},   {"alive", l_alive}, {"memory", l_memory},
                                        {"close", l_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"fork", l_fork}, {NULL, NULL}};

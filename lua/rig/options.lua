@@ -289,6 +289,9 @@ local function judgement(command, opts, parsed)
     for _, what in ipairs(parsed.gate or {}) do opts.gate[what] = true end
     opts.min_effect = parsed.min_effect and share("--min-effect", parsed.min_effect) or 0.03
     local to_saved = command == "compare" or parsed.baseline
+    for _, one in ipairs { { "--smoke", parsed.smoke }, { "--find-crossing", parsed.find_crossing } } do
+        if one[2] and parsed.ab then usage(one[1], "an A/B run measures every case again and again", "leave it out") end
+    end
     if parsed.baseline and parsed.ab then
         usage("--baseline", "an A/B run measures both of its sides", "leave out --baseline or --ab")
     end

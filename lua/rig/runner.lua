@@ -174,6 +174,8 @@ local function verify(plan, doc)
     return { exit = status.EXIT.failed, message = why }
 end
 
+M.verify = verify
+
 local function conclude(doc, verdict)
     if not verdict then return end
     doc.verify = { right = verdict.exit == 0, message = verdict.message }

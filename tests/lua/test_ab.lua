@@ -109,6 +109,21 @@ function TestParameter.test_a_wrong_result_on_one_side_is_a_failed_check()
     lu.assertEquals(document().status, "failed")
 end
 
+function TestParameter.test_verify_has_its_word_on_both_sides()
+    spins [[ verify = function(doc) return doc.cases[1].params.factor < 300, "too far" end ]]
+    local result = rig(SCENARIO, "iterations=2", "--ab", "factor=400,100", "--only", "pool=serial", "--json", OUT)
+    wants(result, 1, nil, "400: too far")
+    lu.assertEquals(document().verify.right, false)
+    lu.assertEquals(rig(SCENARIO, "iterations=2", "--ab", "factor=200,100", "--only", "pool=serial").exit, 0)
+end
+
+function TestParameter.test_teardown_also_when_the_time_is_over()
+    spins [[ setup = function() local f = io.open("left.tmp", "w") f:close() end,
+        teardown = function() os.remove "left.tmp" end ]]
+    rig(SCENARIO, "iterations=100", "--ab", "factor=100,100", "--only", "pool=serial", "--budget", "700ms")
+    lu.assertFalse(rigtest.exists "left.tmp")
+end
+
 function TestParameter.test_a_coordinator_that_dies_is_a_fault()
     spins [[ setup = function(p) if p.factor > 100 then os.exit(7) end end]]
     wants(rig(SCENARIO, "iterations=2", "--ab", "factor=100,200", "--only", "pool=serial"), 4, nil, "exit status 7")
@@ -200,6 +215,43 @@ exec %s "$@" --only pool=serial
     local unknown = table.concat(document().ab.unknown, "\n")
     lu.assertStrContains(unknown, "wrong=false")
     lu.assertStrContains(unknown, "case builtin")
+end
+
+function TestExecutables.test_seed_and_verify_are_theirs()
+    spins [[ verify = function(doc) return doc.seed == 7, "seed " .. doc.seed end ]]
+    local words = { "ab", RIG, RIG, SCENARIO, "iterations=1", "--only", "pool=serial", "--budget", "1s" }
+    wants(rig(table.unpack(words)), 1, nil, "seed 1")
+    words[#words + 1] = "seed=7"
+    wants(rig(table.unpack(words)), 0)
+    words[#words] = "--seed=7"
+    wants(rig(table.unpack(words)), 0)
+end
+
+function TestExecutables.test_a_calibrated_body()
+    scenario 'calibrate = true, body = function(_, _, n) local t = 0 for i = 1, n * 10 do t = t + i end end'
+    wants(rig("ab", RIG, RIG, SCENARIO, "--budget", "4s", "--json", OUT), 0)
+    lu.assertTrue(times(document())[1].pairs > 0)
+end
+
+function TestExecutables.test_one_that_goes_away_is_an_error()
+    spins()
+    slower()
+    local script = rigtest.write("gone.sh", ([[
+#!/bin/sh
+n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) > count
+[ "$n" -gt 12 ] && rm -f slow.sh
+exec %s "$@"
+]]):format(rigtest.quote(RIG)))
+    assert(os.execute "chmod +x gone.sh")
+    local result = rig("ab", "./" .. script, "./slow.sh", SCENARIO, "iterations=1", "--only", "pool=serial")
+    os.execute "rm -f gone.sh count"
+    lu.assertEquals(result.exit, 2, result.out .. result.err)
+    lu.assertStrContains(result.err, "slow.sh")
+end
+
+function TestExecutables.test_a_value_that_no_command_line_can_name()
+    scenario [[ params = { name = { "a,b", "c" } }, pool = "serial", items = 1, map = function() return 1 end ]]
+    wants(rig("ab", RIG, RIG, SCENARIO), 2, nil, "cannot be named on a command line")
 end
 
 function TestExecutables.test_one_that_is_none_is_named()

@@ -143,7 +143,10 @@ function TestMarkdown.test_an_ab_run_shows_verdicts_in_place_of_cases()
     lu.assertStrContains(said, "| builtin, 1000 | map | 10.0 ms | 10.5 ms | +5.2 % (+4.1 … +6.4) | 40 "
         .. "| ❌ **regressed, twice** |")
     lu.assertNotStrContains(said, "s/iter")
-    lu.assertStrContains(said, "A/A: base against base shows no difference; its widest interval is -0.8 … +1.1 %")
+    lu.assertStrContains(said, "A/A: base against base shows no difference (+0.1 % (-0.8 … +1.1), 40 pairs)")
+    local doc = verdicts.ab()
+    doc.ab.aa = { effect = 1.2, pairs = 8, flagged = false }
+    lu.assertStrContains(markdown.render(doc), "A/A: too few values of base against base to tell")
 end
 
 function TestMarkdown.test_a_run_that_says_nothing_shows_no_red_verdict()

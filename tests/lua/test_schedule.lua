@@ -58,7 +58,12 @@ end
 function TestBlocks.test_pairs_are_neighbours_whichever_side_came_first()
     local found, same = schedule.pairs_of({ "b", "a", "x", "a", "b" }, { 2, 1, 1.5, 4, 8 })
     lu.assertEquals(found, { { a = 1, b = 2 }, { a = 4, b = 8 } })
+    lu.assertAlmostEquals(same, math.log(1.5 / 4), 1e-12)
+    -- as near to both: the later one here, the earlier one in the other kind of block
+    same = select(2, schedule.pairs_of({ "a", "b", "x", "b", "a" }, { 1, 2, 1.5, 8, 4 }))
     lu.assertAlmostEquals(same, math.log(1.5 / 1), 1e-12)
+    same = select(2, schedule.pairs_of({ "a", "b", "b", "x", "a" }, { 1, 2, 8, 1.5, 4 }))
+    lu.assertAlmostEquals(same, math.log(1.5 / 4), 1e-12)
 end
 
 function TestBlocks.test_both_orders_occur()
@@ -120,6 +125,15 @@ function TestTime.test_what_is_undecided_when_it_ends_is_judged_by_what_there_is
     lu.assertStrContains(s.tracks[2].reason, "before that could be measured again")
 end
 
+function TestTime.test_a_red_that_could_not_be_measured_again_stays_known()
+    local s = run({ 1.2 }, 0.005, { most = 12 }) -- red after 10 blocks, 4 pairs since then
+    lu.assertEquals(#s.tracks[1].ratios, 4)
+    s:stop("the budget of 1 s was spent")
+    lu.assertEquals(s.tracks[1].verdict, "inconclusive")
+    lu.assertStrContains(s.tracks[1].reason, "it looked slower once")
+    lu.assertEquals(s.tracks[1].red.verdict, "regressed")
+end
+
 function TestTime.test_without_enough_pairs_nothing_is_claimed()
     local s = run({ 2 }, 0.001, { most = 1 })
     s:stop("the budget of 1 s was spent")
@@ -159,6 +173,15 @@ function TestSameSide.test_a_side_that_differs_from_itself_is_flagged()
     local s = run({ 1 }, 0.4, { same = 2 })
     lu.assertTrue(s:same(1).flagged)
     lu.assertFalse(run({ 1 }, 0.4, { same = 1 }):same(1).flagged)
+end
+
+function TestSameSide.test_all_cases_together_tell_what_one_alone_has_too_few_values_for()
+    local s = run({ 1, 1, 1 }, 0.005, { same = 1.05 })
+    lu.assertNil(s:same(1).low)
+    lu.assertFalse(s:same(1).flagged)
+    lu.assertEquals(s:same_in_all().pairs, 30)
+    lu.assertTrue(s:same_in_all().flagged)
+    lu.assertFalse(run({ 1, 1, 1 }, 0.005):same_in_all().flagged)
 end
 
 -- The gate as a whole on made-up noise like that of a busy machine: heavy-tailed, with stretches that are slower.

@@ -31,7 +31,7 @@ function M.ab()
     local doc = synthetic.document("decode", { "pool", "size" }, synthetic.sweep({ { "pool", { "builtin" } },
         { "size", { 1000, 2000, 4000, 8000 } } }))
     doc.ab = { what = "lib", a = "base/libdec.so", b = "head/libdec.so", min_effect = 0.03, seed = 7,
-        looks = { 20, 40, 80, 160 }, budget_s = 180, valid = true, unknown = {} }
+        looks = { 20, 40, 80, 160 }, budget_s = 180, valid = true, unknown = {}, aa = AA }
     local function params(size) return { pool = "builtin", size = size, workers = 4 } end
     doc.verdicts = {
         verdict(params(1000), "map", "regressed", 1.052, { confirmed = true }),

@@ -26,6 +26,7 @@ local function sides_of_param(plan, name, twins, opts)
     end
     return {
         what = name, a = words[1], b = words[2] or words[1], fixed_iterations = iterations_given, twins = twins,
+        verify = function(doc) return runner.verify(plan, doc) end,
         measure = function(twin, side, iterations)
             local case = twin[side]
             if iterations then case = cases.with_iterations(case, iterations) end

@@ -36,7 +36,7 @@ end
 local function check(program, opts, settings, only)
     local words = words_of(program, "check", opts.scenario, settings, only)
     words[#words + 1] = "--json"
-    words.timeout = CHECK_S
+    words.timeout = math.min(CHECK_S, opts.budget_s or CHECK_S)
     local said, message = core.exec(words)
     if not said then return nil, message end
     if said.status ~= 0 then
@@ -83,7 +83,7 @@ end
 
 local function check_base(opts)
     local found, problem = check(opts.base, opts, opts.settings, opts.only)
-    if found then return found, opts.settings, {} end
+    if found then return found, opts.settings, {}, opts.only end
     local plain, why = check(opts.base, opts, {}, {})
     if not plain then
         return nil, mistake.new {
@@ -96,7 +96,7 @@ local function check_base(opts)
     table.move(unknown_only, 1, #unknown_only, #unknown + 1, unknown)
     found, why = check(opts.base, opts, settings, only)
     if not found or #unknown == 0 then return nil, usage(opts.base, nil, why or problem) end
-    return found, settings, unknown
+    return found, settings, unknown, only
 end
 
 -- ---- the cases of both ---------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ local function key_of(case, varying)
     return table.concat(words, "\0")
 end
 
-local function twins_of(head, base, opts, base_settings, unknown)
+local function twins_of(head, base, opts, unknown)
     local known, list = {}, {}
     for _, case in ipairs(base.cases) do known[key_of(case, head.varying)] = true end
     for _, case in ipairs(head.cases) do
@@ -146,8 +146,7 @@ local function twins_of(head, base, opts, base_settings, unknown)
             local twin = { index = #list + 1, label = case.label, params = case.params }
             local one = { index = twin.index, run = 1, label = case.label, params = case.params, axes = case.axes }
             twin.a, twin.b = one, one
-            twin.settings = { a = case_settings(case, head.varying, base_settings),
-                b = case_settings(case, head.varying, opts.settings) }
+            twin.settings = case_settings(case, head.varying, opts.settings)
             twin.only = fixed_choice(opts.only, head.varying)
             list[twin.index] = twin
         elseif case.run == 1 then
@@ -183,12 +182,11 @@ local function end_text(said)
 end
 
 local function measure(program, opts, twin, side, iterations)
-    local words = words_of(program, "run", opts.scenario, twin.settings[side], twin.only)
+    local words = words_of(program, "run", opts.scenario, twin.settings, twin.only)
     local given = iterations or opts.iterations
     if given then words[#words + 1] = "iterations=" .. given end
-    for _, word in ipairs { "--json", "-", "--quiet", "--no-progress", "--seed", tostring(opts.seed or 0) } do
-        words[#words + 1] = word
-    end
+    for _, word in ipairs { "--json", "-", "--quiet", "--no-progress" } do words[#words + 1] = word end
+    if opts.seed then table.move({ "--seed", tostring(opts.seed) }, 1, 2, #words + 1, words) end
     if opts.force then words[#words + 1] = "--force" end
     local said, message, code = core.exec(words)
     if not said then return nil, message, code end
@@ -198,6 +196,11 @@ local function measure(program, opts, twin, side, iterations)
     if #doc.cases > 1 then return broken(twin[side], ("it ran %d cases instead of one"):format(#doc.cases)) end
     record = without_null(record)
     record.label = twin.label
+    local verify = type(doc.verify) == "table" and doc.verify
+    if verify and verify.right == false and record.status == "ok" then
+        record.status = "failed"
+        record.reason = type(verify.message) == "string" and verify.message or "verify says that it is wrong"
+    end
     return record
 end
 
@@ -214,22 +217,48 @@ local function iterations_given(settings)
     end
 end
 
+-- Values go to the programs as words of a command line, where a comma parts two values.
+local function unspeakable(head)
+    for _, case in ipairs(head.cases) do
+        for _, name in ipairs(head.varying) do
+            local value = case.params[name]
+            if type(value) == "table" or tostring(value):find("[,{]") or tostring(value):find "^table: " then
+                local shown = json.encode(value) or "a value"
+                return usage(name, value, shown .. " cannot be named on a command line",
+                    ("choose others with --only %s=…"):format(name))
+            end
+        end
+    end
+end
+
+local function is_body(head)
+    local first = head.cases[1]
+    return first ~= nil and type(first.axes) == "table" and first.axes.preset == "none"
+end
+
 ---Asks both programs what they make of the scenario.
----@param opts table  base, head, scenario, settings, only, seed, force
+---@param opts table  base, head, scenario, settings, only, seed, force, budget_s
 ---@return table|nil ready  plan (as much of one as a document needs), twins, sides
 ---@return rig.Mistake|nil
 function M.ready(opts)
     local head, problem = check(opts.head, opts, opts.settings, opts.only)
     if not head then return nil, usage(opts.head, opts.head, tostring(problem)) end
     pin(opts)
-    local base, base_settings, unknown = check_base(opts)
-    if not base then return nil, base_settings end
+    local base, settings, unknown, only = check_base(opts)
+    if not base then return nil, settings end
+    if #unknown > 0 then -- what one of them does not know neither is given: they would do different things
+        opts.settings, opts.only = settings, only
+        head, problem = check(opts.head, opts, settings, only)
+        if not head then return nil, usage(opts.head, opts.head, tostring(problem)) end
+    end
+    problem = unspeakable(head)
+    if problem then return nil, problem end
     local given = iterations_given(opts.settings)
     if given and not math.tointeger(given) then
         return nil, usage("iterations", given, ("'%s' is more than one number"):format(given), "give one, or none")
     end
     opts.iterations = given
-    local twins = twins_of(head, base, opts, base_settings, unknown)
+    local twins = twins_of(head, base, opts, unknown)
     if #twins == 0 then
         return nil, usage(opts.base, opts.base, "knows none of the cases", table.concat(unknown, "; "))
     end
@@ -237,8 +266,8 @@ function M.ready(opts)
     return {
         twins = twins,
         plan = { seed = opts.seed or head.seed or 0, varying = head.varying, cases = {}, scenario = {
-            name = name, about = type(head.about) == "string" and head.about or "", file = opts.scenario, hooks = {},
-            params = {}, source = read_source(opts.scenario),
+            name = name, about = type(head.about) == "string" and head.about or "", file = opts.scenario,
+            hooks = { body = is_body(head) or nil }, params = {}, source = read_source(opts.scenario),
         } },
         sides = {
             what = "executables", a = opts.base, b = opts.head, unknown = unknown, fixed_iterations = given ~= nil,

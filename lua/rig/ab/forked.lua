@@ -8,6 +8,10 @@ local measure_case = require "rig.case"
 
 local M = {}
 
+-- So long may a case go on that was under way when the run was asked to stop or its budget was spent: its teardown is
+-- the end of it.
+local TO_TIDY_UP_S = 1
+
 -- A record without the marks that only matter when it is written: they cannot cross to another process.
 local function plain(value)
     if type(value) ~= "table" then return value end
@@ -23,7 +27,14 @@ local function plain(value)
     return copy
 end
 
+-- A forked process collects late, because workers should not copy what they inherited. A coordinator of its own is to
+-- collect as any other does: after as much growth as when its parent had just collected everything.
+local function collect_as_usual()
+    collectgarbage("step", math.max(32 << 10, collectgarbage "count" // 4 | 0))
+end
+
 local function measure(plan, case, opts, out)
+    collect_as_usual()
     core.set_force(opts.force or false)
     out:put(plain(measure_case.measure(plan, case, {
         force = opts.force, calibrated = opts.calibrated, fresh = true,
@@ -66,7 +77,7 @@ function M.measure(plan, case, opts)
     record, why, code = from:get()
     from:close()
     if not record and code == "ECANCELED" then
-        child:stop(0)
+        child:finish(TO_TIDY_UP_S)
         return nil, why, code
     end
     local finished = child:wait(10)

@@ -33,6 +33,7 @@ local RESERVE = 0.02
 ---@field a string                   what side A is called
 ---@field b string
 ---@field unknown string[]?          what side A does not know
+---@field verify (fun(doc: table): table?)?  the scenario's verdict over one side's results
 ---@field measure fun(twin: table, side: "a"|"b", iterations: integer|nil): table|nil, string|nil, string|nil
 
 ---@class rig.AbOptions
@@ -48,19 +49,18 @@ local function new_samples()
     return { a = {}, b = {}, x = {}, cpu = { a = {}, b = {} }, metrics = { a = {}, b = {} }, counters = {} }
 end
 
-local function keep_metrics(into, found)
-    for name, seconds in pairs(found) do
-        into[name] = into[name] or {}
-        table.insert(into[name], seconds)
-    end
-end
-
--- Everything of a value but its record, which is kept once for each side.
+-- All of a value but its record, of which each side keeps the last. What a value lacks stands there as false: pairs are
+-- told by their place.
 local function keep(samples, slot, record, seconds)
     table.insert(samples[slot], seconds)
     if slot == "x" then return end
-    table.insert(samples.cpu[slot], value_of.cpu_seconds(record) or 0)
-    keep_metrics(samples.metrics[slot], value_of.metrics(record))
+    local at = #samples[slot]
+    samples.cpu[slot][at] = value_of.cpu_seconds(record) or false
+    for name, figure in pairs(value_of.metrics(record)) do
+        local list = samples.metrics[slot][name] or {}
+        for i = #list + 1, at - 1 do list[i] = false end
+        list[at], samples.metrics[slot][name] = figure, list
+    end
 end
 
 local function side_of(slot) return slot == "b" and "b" or "a" end
@@ -81,6 +81,24 @@ local function add_record(run, twin, side, record)
     record.label = ("%s: %s"):format(run.sides[side], record.label)
     record.broken = nil
     results.add(run.doc, results.case(record, axes))
+    table.insert(run.cases[side], run.doc.cases[#run.doc.cases])
+end
+
+-- The scenario's word on each side, as if that had been run alone: one that is fast because it is wrong is no better.
+local function verify(run, doc)
+    if not run.sides.verify or doc.exit ~= 0 then return end
+    for _, side in ipairs { "a", "b" } do
+        local alone = {}
+        for name, value in pairs(doc) do alone[name] = value end
+        alone.cases = json.list(run.cases[side])
+        local said = run.sides.verify(alone)
+        if not said then return end
+        doc.verify = { right = said.exit == 0, message = said.message and run.sides[side] .. ": " .. said.message }
+        if said.exit ~= 0 then
+            doc.exit = status.worst(doc.exit, said.exit)
+            return
+        end
+    end
 end
 
 -- One value, or nil where the case cannot go on; then it has been dropped or the run ends.
@@ -90,8 +108,7 @@ local function measure(run, twin, slot)
     local record, message, code = run.sides.measure(twin, side, run.iterations[twin.index])
     run.spent[twin.index] = run.spent[twin.index] + core.now() - started
     if not record then
-        run.stopped = code ~= "ECANCELED" and message or run.stopped
-        run.problem = code ~= "ECANCELED" and message or nil
+        if code ~= "ECANCELED" then run.stopped, run.problem = message, message end
         return nil
     end
     if reason_to_stop(run) then return nil end
@@ -114,7 +131,8 @@ end
 -- sides, found with side A, and kept where the command line named a number.
 local function calibrate(run, twin, seconds, record)
     if record.calibrated then -- by the scenario: of its maps there must be as many on both sides
-        run.iterations[twin.index] = run.doc.scenario.kind == "map" and record.calibrated.n or nil
+        local is_body = twin.a.axes.preset == "none"
+        run.iterations[twin.index] = not is_body and record.calibrated.n or nil
         return
     end
     if run.sides.fixed_iterations then return end
@@ -131,33 +149,30 @@ local function calibrate(run, twin, seconds, record)
     if wanted ~= n then run.iterations[twin.index] = wanted end
 end
 
--- Before anything counts, each side runs once: what it loads is then in memory, a broken side is found at once, and it
--- is known how long a value takes.
+-- Before anything counts, each side runs once: what it loads is in memory then, and a broken side is found at once. Then
+-- once more, for how long a value takes, and a last time with as many iterations as will count.
 local function warm_up(run, twin)
-    run.spent[twin.index] = 0
+    local i = twin.index
+    if not measure(run, twin, "a") or not measure(run, twin, "b") then return false end
+    run.spent[i] = 0
+    local seconds, record = measure(run, twin, "a")
+    if not seconds then return false end
+    calibrate(run, twin, seconds, record)
+    run.spent[i] = 0
     for _, side in ipairs { "a", "b" } do
-        local seconds, record = measure(run, twin, side)
+        seconds, record = measure(run, twin, side)
         if not seconds then return false end
-        if side == "a" then calibrate(run, twin, seconds, record) end
-        run.samples[twin.index].counters[side] = value_of.exact_counters(record)
-        run.records[twin.index][side] = record
+        run.samples[i].counters[side] = value_of.exact_counters(record)
+        run.records[i][side] = record
     end
-    if not run.iterations[twin.index] then return true end
-    for _, side in ipairs { "a", "b" } do -- with the iterations that count
-        run.spent[twin.index] = 0
-        local seconds, record = measure(run, twin, side)
-        if not seconds then return false end
-        run.spent[twin.index] = run.spent[twin.index] * 2
-        run.samples[twin.index].counters[side] = value_of.exact_counters(record)
-        run.records[twin.index][side] = record
-    end
+    run.value_s[i] = run.spent[i] / 2
     return true
 end
 
 local function warm_up_all(run)
     for _, twin in ipairs(run.twins) do
         if reason_to_stop(run) then return end
-        if warm_up(run, twin) then run.value_s[twin.index] = run.spent[twin.index] / 2 end
+        warm_up(run, twin)
         run.spent[twin.index] = 0
         if run.opts.on_block then run.opts.on_block { warming = twin.index, cases = #run.twins, label = twin.label } end
     end
@@ -178,7 +193,10 @@ local function measure_block(run, case, order)
         if not seconds then return end
         got[i], taken[i] = seconds, record
     end
-    for i, slot in ipairs(order) do keep(run.samples[case], slot, taken[i], got[i]) end
+    for i, slot in ipairs(order) do
+        keep(run.samples[case], slot, taken[i], got[i])
+        run.records[case][side_of(slot)] = taken[i]
+    end
     run.schedule:add(case, order, got)
 end
 
@@ -232,6 +250,10 @@ local function conclude(run, doc)
         if verdict.gates and verdict.verdict == "inconclusive" then inconclusive = true end
     end
     local exit = doc.exit
+    if run.problem then
+        exit = status.worst(exit, status.EXIT.error)
+        doc.ab.reason = run.problem
+    end
     if regressed then exit = status.worst(exit, status.EXIT.regressed) end
     if inconclusive and run.opts.strict then exit = status.worst(exit, status.EXIT.inconclusive) end
     doc.exit, doc.status = exit, status.word(exit)
@@ -249,8 +271,10 @@ local function finish(run, started)
         unknown = run.sides.unknown,
     }
     verdicts.add(doc, run)
+    env.add_changes(doc.host)
     results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo })
     doc.findings = json.list() -- each case is one of hundreds of values: what they say together stands in the verdicts
+    verify(run, doc)
     conclude(run, doc)
     return doc
 end
@@ -268,7 +292,7 @@ function M.run(doc, twins, sides, opts)
     local run = {
         doc = doc, twins = twins, sides = sides, opts = opts, seed = seed,
         min_effect = opts.min_effect or paired.min_effect, samples = {}, records = {}, value_s = {}, spent = {},
-        iterations = {},
+        iterations = {}, cases = { a = {}, b = {} },
     }
     for i = 1, #twins do run.samples[i], run.records[i], run.spent[i] = new_samples(), {}, 0 end
     local started = core.now()

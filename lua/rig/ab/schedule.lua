@@ -151,7 +151,9 @@ local function pairs_of(order, values)
     end
     local nearest
     for _, one in ipairs(sides) do
-        if one.side == "a" and (not nearest or math.abs(one.at - same) < math.abs(nearest.at - same)) then
+        -- of two that are as near the earlier in one kind of block and the later in the other: neither comes more often
+        if one.side == "a" and (not nearest or math.abs(one.at - same) < math.abs(nearest.at - same)
+            or math.abs(one.at - same) == math.abs(nearest.at - same) and sides[1].side == "b") then
             nearest = one
         end
     end
@@ -190,31 +192,33 @@ function Schedule:stop(reason)
         if not track.verdict then
             if #track.ratios >= LEAST_PAIRS then look(self, track, true) end
             if track.verdict == nil or track.verdict == "inconclusive" then
-                track.verdict, track.reason = "inconclusive", track.reason or reason
+                local twice = track.red and "it looked slower once, and the time ended before that was measured again"
+                track.verdict, track.reason = "inconclusive", track.reason or twice or reason
             end
         end
     end
 end
 
---- What the A/A arm of a case says: side A against side A, which must not differ.
----@param case integer
----@return table|nil judged  effect, low, high, pairs, flagged; nil before anything was measured
-function Schedule:same(case)
-    local ratios = self.tracks[case].same
+local function judge_same(self, ratios)
     if #ratios == 0 then return nil end
     local judged = paired.judge(ratios, { min_effect = self.min_effect, confidence = self.confidence })
     return { effect = judged.effect, low = judged.low, high = judged.high, pairs = #ratios,
         flagged = judged.verdict == "regressed" or judged.verdict == "improved" }
 end
 
---- Blocks that all cases together may still take at most.
----@return integer
-function Schedule:blocks_left()
-    local most, blocks = paired.looks[#paired.looks], 0
-    for _, track in ipairs(self.tracks) do
-        if not track.verdict then blocks = blocks + (most - #track.ratios) // 2 end
-    end
-    return blocks
+--- What the A/A arm of a case says: side A against side A, which must not differ.
+---@param case integer
+---@return table|nil judged  effect, low, high (nil where there are too few values), pairs, flagged
+function Schedule:same(case)
+    return judge_same(self, self.tracks[case].same)
+end
+
+--- The A/A arms of all cases together: what one alone has too few values to show.
+---@return table|nil judged
+function Schedule:same_in_all()
+    local all = {}
+    for _, track in ipairs(self.tracks) do table.move(track.same, 1, #track.same, #all + 1, all) end
+    return judge_same(self, all)
 end
 
 return M

@@ -46,7 +46,12 @@ end
 function M.exact_counters(record)
     local counters, found = record.counters or {}, {}
     if record.params.pool ~= "none" and math.type(record.params.chunk) == nil then return found end
-    for _, name in ipairs(EXACT) do found[name] = counters[name] end
+    if (record.replaced or 0) > 0 then return found end
+    -- how much went out before delivery was abandoned is the clock's doing
+    local abandoned = ((record.undelivered or {}).workers or 0) > 0
+    for _, name in ipairs(EXACT) do
+        if not (abandoned and (name == "messages" or name == "payload_bytes")) then found[name] = counters[name] end
+    end
     return found
 end
 

@@ -2,6 +2,7 @@
 --- Pure. Neighbours: run.lua (what was measured), schedule.lua (what was decided), report/verdicts.lua (shows them).
 
 local json = require "rig.json"
+local names = require "rig.names"
 local paired = require "rig.paired"
 local stats = require "rig.stats"
 
@@ -44,12 +45,17 @@ end
 local function time_verdict(run, i)
     local twin, track, samples = run.twins[i], run.schedule.tracks[i], run.samples[i]
     local judged = paired.judge(track.ratios, { min_effect = run.min_effect, confidence = run.schedule.confidence })
-    local verdict = track.verdict
+    -- what was measured before a red is no part of it
+    local verdict, from = track.verdict, #samples.a - #track.ratios + 1
+    if track.red and not judged.low then -- the second time was too short to say anything: the first is what there is
+        judged, from = track.red, 1
+    end
     local entry = {
         case = twin.label, params = twin.params, metric = "s_per_iteration", kind = "time", verdict = verdict,
         effect = judged.effect, low = judged.low, high = judged.high, confidence = judged.confidence,
-        pairs = judged.pairs, pairs_in_all = #track.all, a = stats.median(samples.a), b = stats.median(samples.b),
-        unit = "s", gates = true, confirmed = verdict == "regressed" and track.red ~= nil or nil,
+        pairs = judged.pairs, pairs_in_all = #track.all, a = stats.median({ table.unpack(samples.a, from) }),
+        b = stats.median({ table.unpack(samples.b, from) }), unit = "s", gates = true,
+        confirmed = verdict == "regressed" and track.red ~= nil or nil,
         log_ratios = json.list(track.all), aa = run.schedule:same(i), iterations = run.iterations[i],
         values = { a = json.list(samples.a), b = json.list(samples.b), x = json.list(samples.x) },
     }
@@ -60,15 +66,18 @@ end
 -- Figures beside the time, judged alike and deciding nothing. A pair is the same as for the time: the values were
 -- kept in the order of the blocks, two of each side in each of them.
 local function second_verdict(run, i, metric, a, b)
-    local ratios = {}
-    for j = 1, math.min(#a, #b) do ratios[#ratios + 1] = paired.log_ratio(a[j], b[j]) end
+    local ratios, of_a, of_b = {}, {}, {}
+    for j = 1, math.min(#a, #b) do
+        local ratio = a[j] and b[j] and paired.log_ratio(a[j], b[j])
+        if ratio then ratios[#ratios + 1], of_a[#of_a + 1], of_b[#of_b + 1] = ratio, a[j], b[j] end
+    end
     if #ratios < #a // 2 or #ratios == 0 then return nil end
     local twin = run.twins[i]
     local judged = paired.judge(ratios, { min_effect = run.min_effect, confidence = run.schedule.confidence })
     local entry = {
         case = twin.label, params = twin.params, metric = metric, kind = "time", verdict = judged.verdict,
         effect = judged.effect, low = judged.low, high = judged.high, confidence = judged.confidence,
-        pairs = judged.pairs, a = stats.median(a), b = stats.median(b), unit = "s", gates = false,
+        pairs = judged.pairs, a = stats.median(of_a), b = stats.median(of_b), unit = "s", gates = false,
     }
     entry.text = sentence(run, judged, judged.verdict, nil)
     return entry
@@ -89,23 +98,24 @@ local function add_counters(run, i, list)
     end
 end
 
+local function withdraw(verdict)
+    if verdict.kind ~= "time" or verdict.verdict == "inconclusive" then return end
+    verdict.text = ("%s; not believed, because a side differs from itself"):format(verdict.text)
+    verdict.verdict, verdict.confirmed = "inconclusive", nil
+end
+
 -- The same side against itself differs: then what made it differ may have made the rest.
 local function check_same(run, doc)
-    doc.ab.valid = true
-    local flagged = {}
+    local where, flagged = "all cases together", run.schedule:same_in_all()
+    doc.ab.aa = flagged
     for _, verdict in ipairs(doc.verdicts) do
-        if verdict.aa and verdict.aa.flagged then flagged[#flagged + 1] = verdict end
+        if verdict.aa and verdict.aa.flagged then where, flagged = verdict.case, verdict.aa end
     end
-    if #flagged == 0 then return end
-    doc.ab.valid = false
+    doc.ab.valid = not (flagged and flagged.flagged)
+    if doc.ab.valid then return end
     doc.ab.reason = ("%s against itself differs (%s: %s): this run can judge nothing; measure again, on a quieter "
-        .. "machine"):format(run.sides.a, flagged[1].case, interval_text(flagged[1].aa))
-    for _, verdict in ipairs(doc.verdicts) do
-        if verdict.gates and (verdict.verdict == "regressed" or verdict.verdict == "improved") then
-            verdict.verdict = "inconclusive"
-            verdict.text = verdict.text .. "; not believed, because a side differs from itself"
-        end
-    end
+        .. "machine"):format(run.sides.a, where, interval_text(flagged))
+    for _, verdict in ipairs(doc.verdicts) do withdraw(verdict) end
 end
 
 ---Puts the verdicts into the document.
@@ -117,9 +127,11 @@ function M.add(doc, run)
         local samples = run.samples[i]
         doc.verdicts[#doc.verdicts + 1] = time_verdict(run, i)
         doc.verdicts[#doc.verdicts + 1] = second_verdict(run, i, "cpu_s", samples.cpu.a, samples.cpu.b)
-        for name, values in pairs(samples.metrics.a) do
+        for _, name in ipairs(names.keys(samples.metrics.a)) do
             local other = samples.metrics.b[name]
-            if other then doc.verdicts[#doc.verdicts + 1] = second_verdict(run, i, name, values, other) end
+            if other then
+                doc.verdicts[#doc.verdicts + 1] = second_verdict(run, i, name, samples.metrics.a[name], other)
+            end
         end
         add_counters(run, i, doc.verdicts)
     end

@@ -34,6 +34,17 @@ function M.is_yellow(doc, v)
     return (v.verdict == "regressed" or v.verdict == "changed") and not M.is_red(doc, v)
 end
 
+--- How many cases an A/B run judged: each has two sides, and several verdicts.
+---@param doc table
+---@return integer
+function M.cases(doc)
+    local count, seen = 0, {}
+    for _, v in ipairs(doc.verdicts or {}) do
+        if not seen[v.case] then count, seen[v.case] = count + 1, true end
+    end
+    return count
+end
+
 local ORDER = { "regressed", "changed", "inconclusive", "improved", "unchanged" }
 
 --- How many of each that decide something, and how many others are worth a look.
@@ -91,34 +102,31 @@ function M.title(doc)
     return nil
 end
 
--- The widest of the A/A arms' intervals says what the machine could tell apart.
-local function arms(doc)
-    local low, high, flagged, all = 1, 1, {}, 0
+-- What the A/A arms say: all of them together, as one alone has few values, and each that differs.
+local function arm_note(doc)
+    local flagged, arms = {}, 0
     for _, v in ipairs(doc.verdicts or {}) do
-        if v.aa then
-            all = all + 1
-            local l, h = v.aa.low or 1, v.aa.high or 1
-            if l > 0 and h / l > high / low then low, high = l, h end
-            if v.aa.flagged then
-                flagged[#flagged + 1] = ("%s by %s"):format(change.name(v), change.of({
-                    kind = "time", effect = v.aa.effect, low = v.aa.low, high = v.aa.high }))
-            end
+        if v.aa then arms = arms + 1 end
+        if v.aa and v.aa.flagged then
+            flagged[#flagged + 1] = ("%s by %s"):format(change.name(v), change.of({
+                kind = "time", effect = v.aa.effect, low = v.aa.low, high = v.aa.high }))
         end
     end
-    return low, high, flagged, all
-end
-
-local function arm_note(doc)
-    local low, high, flagged, all = arms(doc)
     if doc.ab.valid == false then
         local where = #flagged > 0 and "base differs from itself in " .. human.join(flagged)
             or doc.ab.reason and human.clean(doc.ab.reason) or "base differs from itself"
         return { style = "red", text = ("A/A: %s: this run says nothing. Let the machine come to rest (rig doctor) "
             .. "and run it again"):format(where) }
-    elseif all > 0 then
-        return { text = ("A/A: base against base shows no difference; its widest interval is %s %%"):format(
-            change.interval(low, high)) }
+    elseif arms == 0 then
+        return nil
     end
+    local all = doc.ab.aa
+    if not all or not all.low then
+        return { style = "yellow", text = "A/A: too few values of base against base to tell whether they differ" }
+    end
+    return { text = ("A/A: base against base shows no difference (%s, %s)"):format(
+        change.of({ kind = "time", effect = all.effect, low = all.low, high = all.high }),
+        human.count(all.pairs, "pair")) }
 end
 
 local function unsettled_note(doc)

@@ -114,8 +114,13 @@ local case = object({
     noise = optional(noise),
 })
 
+-- the A/A arm: one side against itself
+local same = object({ effect = optional(number), low = optional(number), high = optional(number),
+    pairs = optional(count), flagged = flag })
+
 -- a run whose two sides were measured by turns
 local ab = object({
+    aa = optional(same),
     what = text, a = text, b = text, min_effect = number, seed = optional(whole), looks = list(count),
     budget_s = optional(number), confidence = optional(number), valid = flag, reason = optional(text),
     unknown = later_list(text),
@@ -130,8 +135,7 @@ local verdict = object({
     pairs_in_all = optional(count), iterations = optional(count),
     values = optional(object({ a = later_list(number), b = later_list(number), x = later_list(number) })),
     log_ratios = later_list(number),
-    aa = optional(object({ effect = optional(number), low = optional(number), high = optional(number),
-        pairs = optional(count), flagged = flag })),
+    aa = optional(same),
 })
 
 local threshold = object({

@@ -213,7 +213,7 @@ local function counts_text(doc)
         counts[case.status] = (counts[case.status] or 0) + 1
         if case.expected then right, all = right + case.verified, all + #case.iterations end
     end
-    local words = { human.count(#doc.cases, "case") }
+    local words = { human.count(doc.ab and judged.cases(doc) or #doc.cases, "case") }
     if doc.status == "inconclusive" and not counts.ok then
         table.insert(words, 1, measured and "no case was measured to its end" or "nothing was measured")
     end
