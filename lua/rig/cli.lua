@@ -105,13 +105,13 @@ local function plan_of(opts)
 end
 
 -- Whether all that was asked for can be written; what scripts print must then stay out of stdout.
-local function prepare_outputs(opts, source, what)
+local function prepare_outputs(opts, sources)
     local list, mistake = outputs.requested(opts)
     if not list then
         complain(mistake)
         return nil, EXIT.error
     end
-    local problem, usage = outputs.problem(list, source, what)
+    local problem, usage = outputs.problem(list, sources)
     if not problem and outputs.use_stdout(list) then
         local fd, why = keep_stdout()
         problem = not fd and "stdout: cannot be written: " .. outputs.reason_of(why) or nil
@@ -209,8 +209,16 @@ local function baseline_of(opts, plan)
     return nil, EXIT.unreadable
 end
 
+local function same_file(a, b)
+    return a and b and (a == b or core.real_path(a) ~= nil and core.real_path(a) == core.real_path(b))
+end
+
 local function run(opts, argv)
-    local list, unwritable = prepare_outputs(opts, opts.scenario, "the scenario")
+    local list, unwritable = prepare_outputs(opts, {
+        { path = opts.scenario, what = "the scenario" },
+        -- JSON may take the place of the baseline, by what without_baseline allows
+        { path = not same_file(opts.baseline, opts.json) and opts.baseline or nil, what = "the baseline" },
+    })
     if not list then return unwritable end
     local plan, problem = plan_of(opts)
     if not plan then return refuse(problem) end
@@ -254,7 +262,12 @@ local function ab_view(opts, ready, fd)
 end
 
 local function run_ab(opts, argv)
-    local list, unwritable = prepare_outputs(opts, opts.scenario, "the scenario")
+    local sources = { { path = opts.scenario, what = "the scenario" }, { path = opts.base, what = "the base" },
+        { path = opts.head, what = "the new executable" } }
+    for side in (opts.ab and opts.ab.text or ""):gmatch "[^,]+" do
+        sources[#sources + 1] = { path = side, what = "a side of the run" }
+    end
+    local list, unwritable = prepare_outputs(opts, sources)
     if not list then return unwritable end
     local ready, problem = ab_ready(opts)
     if not ready then return refuse(problem) end
@@ -271,6 +284,7 @@ local function run_ab(opts, argv)
     })
     view.progress:erase()
     if not doc then return refuse(problem) end
+    if doc.ab.valid and doc.ab.reason then complain(doc.ab.reason) end
     if view.report then say(view.fd, view.report.finish(doc, look_of(opts, view.fd))) end
     return conclude(opts, view, list, doc)
 end
@@ -303,7 +317,11 @@ local function other(opts)
         complain("stdout: cannot be written: " .. outputs.reason_of(unwritable))
         return EXIT.unreadable
     end
-    local list, refused = prepare_outputs(opts, opts.file or "", "what is read")
+    local list, refused = prepare_outputs(opts, {
+        { path = opts.file, what = "what is read" },
+        { path = not same_file(opts.base, opts.json) and opts.base or nil, what = "what is compared" },
+        { path = not same_file(opts.new, opts.json) and opts.new or nil, what = "what is compared" },
+    })
     if not list then return refused end
     if outputs.use_stdout(list) then fd = STDERR end
     local text, exit, problem, doc = require("rig.commands")[opts.command](opts, {

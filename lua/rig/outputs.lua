@@ -28,9 +28,18 @@ local function refuse(problem, remedy)
     return nil, mistake.new { kind = "usage", problem = problem, remedy = remedy }
 end
 
+-- Where a path leads, whether there is something yet or not: ./n and n are one file.
+local function place_of(path)
+    local itself = path ~= "-" and core.real_path(path)
+    if itself then return itself end
+    local folder, name = path:match "^(.*)/([^/]*)$"
+    local real = path ~= "-" and core.real_path(folder == "" and "/" or folder or ".")
+    return real and (real == "/" and "" or real) .. "/" .. (name or path) or path
+end
+
 -- Of two files the second would take the place of the first without a word. Devices may be named twice.
 local function refuse_shared(list, output, seen)
-    local same = core.real_path(output.path) or output.path
+    local same = place_of(output.path)
     local other = seen[same]
     if not other then
         seen[same] = output.option
@@ -91,18 +100,25 @@ local function cannot_write(output)
     return ("%s: cannot be written: %s"):format(shown, M.reason_of(why))
 end
 
+local function read_as(path, sources)
+    local itself = core.real_path(path)
+    for _, source in ipairs(itself and sources or {}) do
+        if source.path and itself == core.real_path(source.path) then return source.what end
+    end
+end
+
 ---Why they cannot be written. Asked before the run, because an hour's results that cannot be written are worse than an
 ---error now. Never opens what is there: a FIFO would wait for its other end.
 ---@param outputs rig.Output[]
----@param source string the file that is read: it must not be written over
----@param what string what that file is, as in "the scenario"
+---@param sources { path: string|nil, what: string }[] files that are read, which must not be written over, and what
+---        each is, as in "the scenario"
 ---@return string? problem
 ---@return boolean? usage it is the command line that is wrong
-function M.problem(outputs, source, what)
+function M.problem(outputs, sources)
     for _, output in ipairs(outputs) do
         if output.path ~= "-" then
-            local itself = core.real_path(output.path)
-            if itself and itself == core.real_path(source) then
+            local what = read_as(output.path, sources)
+            if what then
                 return ("%s: %s is %s itself; name another file"):format(output.option, output.path, what), true
             end
             local problem = cannot_write(output)

@@ -70,6 +70,13 @@ end
 -- The budget is no fault of a case: it is cut off, keeps what it has, and counts as left out.
 local function note_budget(record, opts)
     if record.status ~= "interrupted" then return end
+    for i, iteration in ipairs(record.iterations) do
+        if iteration.right == false then -- wrong is wrong, however little there was time for
+            record.status, record.reason = "failed", ("iteration %d: wrong result; then the %s"):format(i,
+                budget_reason(opts))
+            return
+        end
+    end
     record.status = "skipped"
     record.reason = ("%s, after %s of this case"):format(budget_reason(opts),
         units.count(#record.iterations, "iteration"))

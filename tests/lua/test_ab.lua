@@ -146,6 +146,32 @@ function TestParameter.test_show_says_it_again()
     wants(rig("show", OUT), 0, "regressed")
 end
 
+function TestParameter.test_a_side_that_never_ends_is_a_fault_that_names_it()
+    spins [[ setup = function(p) while p.factor == 200 do end end ]]
+    local words = { SCENARIO, "iterations=1", "--ab", "factor=100,200", "--only", "pool=serial", "--budget", "1s" }
+    wants(rig(table.unpack(words)), 4, nil, "new (200): it had not ended after")
+end
+
+function TestParameter.test_a_wrong_result_is_one_however_short_the_budget()
+    spins()
+    wants(rig(SCENARIO, "wrong=true", "pool=serial", "iterations=10000", "--budget", "500ms"), 1, nil, "wrong result")
+end
+
+function TestParameter.test_thresholds_hold_for_the_new_side()
+    spins [[ thresholds = { "map.median < 0.1 ms" } ]]
+    local words = { SCENARIO, "iterations=1", "--ab", "factor=100,100", "--only", "pool=serial", "--budget", "1s" }
+    wants(rig(table.unpack(words)), 1, "Thresholds")
+end
+
+function TestParameter.test_a_side_is_not_written_over()
+    spins()
+    scenario 'params = { file = "" }, pool = "serial", items = 1, map = function() return 1 end'
+    rigtest.write("side.txt", "mine")
+    wants(rig(SCENARIO, "--ab", "file=side.txt,other.txt", "--json", "./side.txt"), 2, nil, "a side of the run itself")
+    lu.assertEquals(rigtest.read "side.txt", "mine")
+    os.remove "side.txt"
+end
+
 TestUsage = {}
 
 function TestUsage.tearDown() remove() end
@@ -153,6 +179,8 @@ function TestUsage.tearDown() remove() end
 function TestUsage.test_two_values_are_needed()
     spins()
     wants(rig(SCENARIO, "--ab", "factor"), 2, nil, "not NAME=A,B")
+    wants(rig(SCENARIO, "--ab", "factor=1,2", "--smoke"), 2, nil, "--smoke")
+    wants(rig(SCENARIO, "--ab", "factor=1,2", "--find-crossing", "size"), 2, nil, "--find-crossing")
     wants(rig(SCENARIO, "--ab", "factor=1"), 2, nil, "one value")
     wants(rig(SCENARIO, "--ab", "factor=1,2,3"), 2, nil, "3 values")
     wants(rig(SCENARIO, "--ab", "fctor=1,2"), 2, nil, "did you mean factor?")
@@ -254,10 +282,39 @@ function TestExecutables.test_a_value_that_no_command_line_can_name()
     wants(rig("ab", RIG, RIG, SCENARIO), 2, nil, "cannot be named on a command line")
 end
 
+-- Answers to `run` that are JSON, or an end, but not the results that were asked for.
+function TestExecutables.test_answers_that_are_no_results_are_faults()
+    spins()
+    scenario 'name = "mine", pool = "serial", items = 1, map = function() return 1 end'
+    rigtest.write("other.lua", 'return require("rig").scenario { name = "other", body = function() end }')
+    local answers = {
+        [ [[echo '{"cases":[1]}']] ] = "no results", [ [[echo '{"cases":[{}]}']] ] = "no results",
+        ["true"] = "no results",
+        ["head -c 100000 /dev/zero"] = "no results", ["exec %s run other.lua --json - -q"] = "the scenario other",
+        [ [[%s "$@"; kill -SEGV $$]] ] = "signal 11", [ [[%s "$@"; exit 3]] ] = "exit status 3",
+        ["head -c 400000 /dev/zero | tr '\\0' x >&2; echo bye >&2; exit 3"] = "bye",
+    }
+    for answer, said in pairs(answers) do
+        rigtest.write("slow.sh", ("#!/bin/sh\n[ \"$1\" = check ] && exec RIG \"$@\"\n" .. answer .. "\n")
+            :gsub("RIG", rigtest.quote(RIG)):gsub("%%s", rigtest.quote(RIG)))
+        assert(os.execute "chmod +x slow.sh")
+        local result = rig("ab", RIG, "./slow.sh", SCENARIO, "iterations=1", "--budget", "3s")
+        lu.assertEquals(result.exit, 4, answer .. result.out .. result.err)
+        lu.assertStrContains(result.err, "new (./slow.sh): ")
+        lu.assertStrContains(result.err, said)
+    end
+    os.remove "other.lua"
+    local half = '{"cases":[{"label":"x","run":1,"params":{}}],"parameters":3}'
+    for _, answer in ipairs { "{}", '{"cases":[{}]}', half } do
+        rigtest.write("slow.sh", "#!/bin/sh\necho '" .. answer .. "'\n")
+        wants(rig("ab", RIG, "./slow.sh", SCENARIO), 2, nil, "does not answer `check --json` like rig")
+    end
+end
+
 function TestExecutables.test_one_that_is_none_is_named()
     spins()
     wants(rig("ab", "./nowhere", RIG, SCENARIO), 2, nil, "./nowhere")
-    wants(rig("ab", RIG, "/bin/true", SCENARIO), 2, nil, "does not answer like rig")
+    wants(rig("ab", RIG, "/bin/true", SCENARIO), 2, nil, "does not answer `check --json` like rig")
     wants(rig("ab", RIG, RIG), 2, nil, "nothing to ab")
 end
 

@@ -174,4 +174,18 @@ function TestGithub.test_the_summary_of_a_step_is_written_only_when_asked_for()
     lu.assertFalse(rigtest.exists "a.md")
 end
 
+TestPlaces = {}
+
+function TestPlaces.test_two_spellings_of_one_file_that_is_not_there_yet()
+    rigtest.write("places.lua", 'return require("rig").scenario { body = function() end, iterations = 1 }')
+    local result = rigtest.rig("places.lua", "--json", "n1", "--csv", "./n1")
+    lu.assertEquals(result.exit, 2, result.err)
+    lu.assertStrContains(result.err, "both name ./n1")
+    lu.assertEquals(rigtest.rig("places.lua", "--json", "base.json", "-q").exit, 0)
+    result = rigtest.rig("compare", "base.json", "base.json", "--csv", "base.json")
+    lu.assertEquals(result.exit, 2)
+    lu.assertStrContains(result.err, "what is compared itself")
+    os.execute "rm -f places.lua base.json n1"
+end
+
 os.exit(lu.LuaUnit.run())

@@ -27,10 +27,11 @@ local function sides_of_param(plan, name, twins, opts)
     return {
         what = name, a = words[1], b = words[2] or words[1], fixed_iterations = iterations_given, twins = twins,
         verify = function(doc) return runner.verify(plan, doc) end,
-        measure = function(twin, side, iterations)
+        thresholds = plan.scenario.thresholds,
+        measure = function(twin, side, iterations, limit_s)
             local case = twin[side]
             if iterations then case = cases.with_iterations(case, iterations) end
-            return forked.measure(plan, case, { force = opts.force })
+            return forked.measure(plan, case, { force = opts.force, limit_s = limit_s })
         end,
     }
 end

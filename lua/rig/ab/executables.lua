@@ -7,6 +7,8 @@ local core = require "rig.core"
 local json = require "rig.json"
 local measure_case = require "rig.case"
 local mistake = require "rig.mistake"
+local results = require "rig.results"
+local units = require "rig.units"
 
 local M = {}
 
@@ -16,8 +18,10 @@ local function usage(key, value, problem, remedy)
     return mistake.new { kind = "usage", key = key, value = value, problem = problem, remedy = remedy }
 end
 
+-- Of the end only: a program may print megabytes.
 local function last_line(text)
-    return text:gsub("%s+$", ""):match "[^\n]*$":gsub("^rig: ", "")
+    local line = text:sub(-2000):gsub("%s+$", ""):match "[^\n]*$":gsub("^rig: ", "")
+    return line
 end
 
 -- ---- what they understand ------------------------------------------------------------------------------------------
@@ -32,6 +36,39 @@ local function words_of(program, command, scenario, settings, only)
     return words
 end
 
+local function without_null(value)
+    if type(value) ~= "table" then return value end
+    local copy = {}
+    for key, inner in next, value do
+        if inner ~= json.null then copy[key] = without_null(inner) end
+    end
+    return copy
+end
+
+local function is_list_of(value, fits)
+    if type(value) ~= "table" then return false end
+    for key, one in pairs(value) do
+        if math.type(key) ~= "integer" or not fits(one) then return false end
+    end
+    return true
+end
+
+-- What is wrong with the answer to `check`, or nil.
+local function not_a_check(found)
+    if type(found) ~= "table" then return "no object" end
+    local function is_case(case)
+        return type(case) == "table" and type(case.params) == "table" and type(case.label) == "string"
+            and type(case.run) == "number"
+    end
+    if not is_list_of(found.cases, is_case) or #found.cases == 0 then return "it has no cases" end
+    if not is_list_of(found.varying, function(name) return type(name) == "string" end) then
+        return "it does not say what varies"
+    end
+    if not is_list_of(found.parameters, function(one) return type(one) == "table" end) then
+        return "it has no parameters"
+    end
+end
+
 -- The parameters and cases of the scenario, as a program sees them; nil and what it says where it refuses.
 local function check(program, opts, settings, only)
     local words = words_of(program, "check", opts.scenario, settings, only)
@@ -43,10 +80,9 @@ local function check(program, opts, settings, only)
         return nil, said.signal and ("it was ended by signal %d"):format(said.signal) or last_line(said.stderr)
     end
     local found, problem = json.decode(said.stdout)
-    if type(found) ~= "table" or type(found.cases) ~= "table" then
-        return nil, "it does not answer like rig: " .. (problem or "no cases in what `check --json` prints")
-    end
-    return found
+    if found ~= nil then problem = not_a_check(found) end
+    if problem then return nil, "it does not answer `check --json` like rig: " .. problem end
+    return without_null(found)
 end
 
 -- What was asked for, without what a program refuses when it stands alone; and what it said of it.
@@ -158,15 +194,6 @@ end
 
 -- ---- measuring -----------------------------------------------------------------------------------------------------
 
-local function without_null(value)
-    if type(value) ~= "table" then return value end
-    local copy = {}
-    for key, inner in next, value do
-        if inner ~= json.null then copy[key] = without_null(inner) end
-    end
-    return copy
-end
-
 local function broken(case, reason)
     local record = measure_case.empty(case)
     record.status, record.reason = "faulted", reason
@@ -181,20 +208,25 @@ local function end_text(said)
     return ("it %s%s"):format(why, text ~= "" and ": " .. text or "")
 end
 
-local function measure(program, opts, twin, side, iterations)
-    local words = words_of(program, "run", opts.scenario, twin.settings, twin.only)
-    local given = iterations or opts.iterations
-    if given then words[#words + 1] = "iterations=" .. given end
-    for _, word in ipairs { "--json", "-", "--quiet", "--no-progress" } do words[#words + 1] = word end
-    if opts.seed then table.move({ "--seed", tostring(opts.seed) }, 1, 2, #words + 1, words) end
-    if opts.force then words[#words + 1] = "--force" end
-    local said, message, code = core.exec(words)
-    if not said then return nil, message, code end
-    local doc = said.stdout ~= "" and json.decode(said.stdout)
-    local record = type(doc) == "table" and type(doc.cases) == "table" and doc.cases[1]
-    if not record then return broken(twin[side], end_text(said)) end
-    if #doc.cases > 1 then return broken(twin[side], ("it ran %d cases instead of one"):format(#doc.cases)) end
-    record = without_null(record)
+-- What is wrong with what a program printed, or nil: results of this scenario, of one case, and an end that fits them.
+local function not_the_results(said, doc, problem, opts)
+    if doc == nil then
+        local how = end_text(said)
+        return said.status == 0 and "it printed no results: " .. (problem or "nothing") or how
+    end
+    local ok, wrong = results.check(doc)
+    if not ok then return "it printed no results: " .. wrong end
+    if doc.scenario.name ~= opts.name then
+        return ("it answered with results of the scenario %s"):format(doc.scenario.name)
+    end
+    if #doc.cases ~= 1 then return ("it ran %d cases instead of one"):format(#doc.cases) end
+    if said.status ~= doc.exit then
+        return ("its results say exit status %d, and %s"):format(doc.exit, end_text(said))
+    end
+end
+
+local function record_of(doc, twin)
+    local record = without_null(doc.cases[1])
     record.label = twin.label
     local verify = type(doc.verify) == "table" and doc.verify
     if verify and verify.right == false and record.status == "ok" then
@@ -202,6 +234,27 @@ local function measure(program, opts, twin, side, iterations)
         record.reason = type(verify.message) == "string" and verify.message or "verify says that it is wrong"
     end
     return record
+end
+
+local function measure(program, opts, twin, side, iterations, limit_s)
+    local words = words_of(program, "run", opts.scenario, twin.settings, twin.only)
+    local given = iterations or opts.iterations
+    if given then words[#words + 1] = "iterations=" .. given end
+    for _, word in ipairs { "--json", "-", "--quiet", "--no-progress" } do words[#words + 1] = word end
+    if opts.seed then table.move({ "--seed", tostring(opts.seed) }, 1, 2, #words + 1, words) end
+    if opts.force then words[#words + 1] = "--force" end
+    words.timeout = limit_s
+    local said, message, code = core.exec(words)
+    if not said and code == "ETIMEDOUT" then
+        return broken(twin[side], ("it had not ended after %s"):format(units.format_duration(limit_s)))
+    elseif not said then
+        return nil, message, code
+    end
+    local doc, problem
+    if said.stdout ~= "" then doc, problem = json.decode(said.stdout) end
+    problem = not_the_results(said, doc, problem, opts)
+    if problem then return broken(twin[side], problem) end
+    return record_of(doc, twin)
 end
 
 -- ---- ready ---------------------------------------------------------------------------------------------------------
@@ -263,6 +316,7 @@ function M.ready(opts)
         return nil, usage(opts.base, opts.base, "knows none of the cases", table.concat(unknown, "; "))
     end
     local name = type(head.name) == "string" and head.name or opts.scenario
+    opts.name = name
     return {
         twins = twins,
         plan = { seed = opts.seed or head.seed or 0, varying = head.varying, cases = {}, scenario = {
@@ -271,8 +325,8 @@ function M.ready(opts)
         } },
         sides = {
             what = "executables", a = opts.base, b = opts.head, unknown = unknown, fixed_iterations = given ~= nil,
-            measure = function(twin, side, iterations)
-                return measure(side == "a" and opts.base or opts.head, opts, twin, side, iterations)
+            measure = function(twin, side, iterations, limit_s)
+                return measure(side == "a" and opts.base or opts.head, opts, twin, side, iterations, limit_s)
             end,
         },
     }

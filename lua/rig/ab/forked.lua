@@ -5,6 +5,7 @@
 local calibrate = require "rig.calibrate"
 local core = require "rig.core"
 local measure_case = require "rig.case"
+local units = require "rig.units"
 
 local M = {}
 
@@ -37,7 +38,7 @@ local function measure(plan, case, opts, out)
     collect_as_usual()
     core.set_force(opts.force or false)
     out:put(plain(measure_case.measure(plan, case, {
-        force = opts.force, calibrated = opts.calibrated, fresh = true,
+        force = opts.force, fresh = true,
     })))
 end
 
@@ -58,7 +59,7 @@ end
 --- Measures a case once.
 ---@param plan rig.Plan
 ---@param case rig.Case
----@param opts { force: boolean|nil, calibrated: table|nil }
+---@param opts { force: boolean|nil, limit_s: number|nil }  limit_s: longer than this it will not end
 ---@return table|nil record  as case.measure gives it
 ---@return string|nil message  nothing could be started, or somebody asked to stop
 ---@return string|nil code
@@ -74,8 +75,12 @@ function M.measure(plan, case, opts)
         return nil, message, code
     end
     local record, why
-    record, why, code = from:get()
+    record, why, code = from:get(opts.limit_s)
     from:close()
+    if not record and code == "ETIMEDOUT" then
+        child:stop(0)
+        return broken(case, ("it had not ended after %s"):format(units.format_duration(opts.limit_s)))
+    end
     if not record and code == "ECANCELED" then
         child:finish(TO_TIDY_UP_S)
         return nil, why, code

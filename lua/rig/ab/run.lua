@@ -6,10 +6,12 @@
 local core = require "rig.core"
 local env = require "rig.env"
 local json = require "rig.json"
+local measure_case = require "rig.case"
 local paired = require "rig.paired"
 local results = require "rig.results"
 local schedule = require "rig.ab.schedule"
 local status = require "rig.status"
+local thresholds = require "rig.thresholds"
 local units = require "rig.units"
 local value_of = require "rig.ab.value"
 local verdicts = require "rig.ab.verdicts"
@@ -33,8 +35,9 @@ local RESERVE = 0.02
 ---@field a string                   what side A is called
 ---@field b string
 ---@field unknown string[]?          what side A does not know
+---@field thresholds table[]?        the scenario's, parsed
 ---@field verify (fun(doc: table): table?)?  the scenario's verdict over one side's results
----@field measure fun(twin: table, side: "a"|"b", iterations: integer|nil): table|nil, string|nil, string|nil
+---@field measure fun(twin: table, side: string, iterations: integer?, limit_s: number?): table?, string?, string?
 
 ---@class rig.AbOptions
 ---@field min_effect number?         0.03
@@ -75,8 +78,20 @@ local function reason_to_stop(run)
     return run.stopped
 end
 
+local SIDE_WORD = { a = "base", b = "new" }
+
+-- Which side it was is the first thing to know about a fault.
+local function name_side(run, side, record)
+    local who = ("%s (%s): "):format(SIDE_WORD[side], run.sides[side])
+    if record.reason then record.reason = who .. record.reason end
+    for _, failure in ipairs(record.errors) do
+        if failure.message then failure.message = who .. failure.message end
+    end
+end
+
 local function add_record(run, twin, side, record)
     local axes = (side == "a" and twin.a or twin.b).axes
+    if record.status ~= "ok" then name_side(run, side, record) end
     record.index = #run.doc.cases + 1
     record.label = ("%s: %s"):format(run.sides[side], record.label)
     record.broken = nil
@@ -84,14 +99,27 @@ local function add_record(run, twin, side, record)
     table.insert(run.cases[side], run.doc.cases[#run.doc.cases])
 end
 
+local function alone(run, doc, side)
+    local copy = {}
+    for name, value in pairs(doc) do copy[name] = value end
+    copy.cases = json.list(run.cases[side])
+    return copy
+end
+
+-- The limits that the scenario sets hold for the new side, by its last value.
+local function judge_thresholds(run, doc)
+    if not run.sides.thresholds then return end
+    doc.thresholds = thresholds.judge(alone(run, doc, "b"), run.sides.thresholds, {})
+    for _, entry in ipairs(doc.thresholds) do
+        if not entry.passed then doc.exit = status.worst(doc.exit, status.EXIT.failed) end
+    end
+end
+
 -- The scenario's word on each side, as if that had been run alone: one that is fast because it is wrong is no better.
 local function verify(run, doc)
     if not run.sides.verify or doc.exit ~= 0 then return end
     for _, side in ipairs { "a", "b" } do
-        local alone = {}
-        for name, value in pairs(doc) do alone[name] = value end
-        alone.cases = json.list(run.cases[side])
-        local said = run.sides.verify(alone)
+        local said = run.sides.verify(alone(run, doc, side))
         if not said then return end
         doc.verify = { right = said.exit == 0, message = said.message and run.sides[side] .. ": " .. said.message }
         if said.exit ~= 0 then
@@ -101,22 +129,54 @@ local function verify(run, doc)
     end
 end
 
--- One value, or nil where the case cannot go on; then it has been dropped or the run ends.
-local function measure(run, twin, slot)
-    local side = side_of(slot)
-    local started = core.now()
-    local record, message, code = run.sides.measure(twin, side, run.iterations[twin.index])
-    run.spent[twin.index] = run.spent[twin.index] + core.now() - started
-    if not record then
-        if code ~= "ECANCELED" then run.stopped, run.problem = message, message end
-        return nil
-    end
-    if reason_to_stop(run) then return nil end
-    local seconds = value_of.seconds(record)
-    if seconds then return seconds, record end
-    run.schedule:drop(twin.index, record.reason or ("a case ended as %s"):format(record.status))
+-- After so much longer than any value of the case took so far, one will not end.
+local HANGS_TIMES, HANGS_LEAST_S = 50, 10
+
+local function limit_of(run, twin)
+    local longest = run.longest[twin.index]
+    return longest and math.max(HANGS_LEAST_S, HANGS_TIMES * longest)
+end
+
+-- The budget ended while this side, other than the other one, had not come to an end even once: no doubt is left.
+local function never_ended(run, twin, side, took)
+    local longest = run.longest[twin.index]
+    if run.ended[side][twin.index] or not longest or took < 10 * longest then return nil end
+    if core.interrupted() ~= SIGALRM or not run.opts.budget_s then return nil end
+    local record = measure_case.empty(twin[side])
+    record.status = "faulted"
+    record.reason = ("it had not ended after %s; the other side takes %s"):format(units.format_duration(took),
+        units.format_duration(longest))
+    record.errors[1] = { outcome = "timeout", message = record.reason }
+    return record
+end
+
+local function drop(run, twin, side, record)
+    run.schedule:drop(twin.index, "not judged: " .. (record.reason or ("a case ended as %s"):format(record.status)))
     add_record(run, twin, side, record)
     if run.opts.fail_fast or record.broken then run.stopped = ("%s did not pass"):format(record.label) end
+end
+
+-- One value, or nil where the case cannot go on; then it has been dropped or the run ends.
+local function measure(run, twin, slot)
+    local side, i = side_of(slot), twin.index
+    local started = core.now()
+    local record, message, code = run.sides.measure(twin, side, run.iterations[i], limit_of(run, twin))
+    local took = core.now() - started
+    run.spent[i] = run.spent[i] + took
+    if not record then
+        if code ~= "ECANCELED" then run.stopped, run.problem = message, message end
+        local hung = never_ended(run, twin, side, took)
+        if hung then drop(run, twin, side, hung) end
+        return nil
+    end
+    local seconds = value_of.seconds(record)
+    if seconds then
+        run.ended[side][i], run.longest[i] = true, math.max(run.longest[i] or 0, took)
+        if reason_to_stop(run) then return nil end
+        return seconds, record
+    end
+    if record.status ~= "failed" and reason_to_stop(run) then return nil end
+    drop(run, twin, side, record)
     return nil
 end
 
@@ -149,7 +209,7 @@ local function calibrate(run, twin, seconds, record)
     if wanted ~= n then run.iterations[twin.index] = wanted end
 end
 
--- Before anything counts, each side runs once: what it loads is in memory then, and a broken side is found at once. Then
+-- Before anything counts, each side runs once: what it loads is in memory then, and a broken side found at once. Then
 -- once more, for how long a value takes, and a last time with as many iterations as will count.
 local function warm_up(run, twin)
     local i = twin.index
@@ -275,6 +335,7 @@ local function finish(run, started)
     results.finish(doc, { ended = env.timestamp(), duration_s = core.now() - started, signal = signo })
     doc.findings = json.list() -- each case is one of hundreds of values: what they say together stands in the verdicts
     verify(run, doc)
+    judge_thresholds(run, doc)
     conclude(run, doc)
     return doc
 end
@@ -292,7 +353,7 @@ function M.run(doc, twins, sides, opts)
     local run = {
         doc = doc, twins = twins, sides = sides, opts = opts, seed = seed,
         min_effect = opts.min_effect or paired.min_effect, samples = {}, records = {}, value_s = {}, spent = {},
-        iterations = {}, cases = { a = {}, b = {} },
+        iterations = {}, cases = { a = {}, b = {} }, longest = {}, ended = { a = {}, b = {} },
     }
     for i = 1, #twins do run.samples[i], run.records[i], run.spent[i] = new_samples(), {}, 0 end
     local started = core.now()

@@ -37,6 +37,7 @@ local function sentence(run, judged, verdict, track)
     elseif verdict == "unchanged" then
         return ("no change of %s or more (%s)"):format(most, counted)
     end
+    if track and track.dropped then return track.reason end
     local why = track and track.reason and "; " .. track.reason or ""
     if judged.pairs == 0 then return "nothing can be said" .. why end
     return ("cannot be told from no change of %s (%s)%s"):format(most, counted, why)

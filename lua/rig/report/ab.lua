@@ -16,8 +16,11 @@ end
 
 local function plan_text(info, known)
     local words = { human.count(known.cases, "case"), "up to 160 pairs each" }
-    if known.most_s > 0 then words[#words + 1] = "at most about " .. human.duration(known.most_s) end
-    if info.budget_s then words[#words + 1] = "budget " .. human.duration(info.budget_s) end
+    if info.budget_s and info.budget_s < known.most_s then
+        words[#words + 1] = ("the budget of %s"):format(human.duration(info.budget_s))
+    elseif known.most_s > 0 then
+        words[#words + 1] = ("about %s if each takes all of them"):format(human.duration(known.most_s))
+    end
     return table.concat(words, ", ")
 end
 

@@ -124,16 +124,32 @@ local function arm_note(doc)
     if not all or not all.low then
         return { style = "yellow", text = "A/A: too few values of base against base to tell whether they differ" }
     end
-    return { text = ("A/A: base against base shows no difference (%s, %s)"):format(
+    return { text = ("A/A: no difference found between base and base (%s, %s)"):format(
         change.of({ kind = "time", effect = all.effect, low = all.low, high = all.high }),
         human.count(all.pairs, "pair")) }
 end
 
-local function unsettled_note(doc)
-    local cases, most = 0, 0
+-- A case of which a side failed has no pairs, and nothing more of them would help.
+local function is_judged(v)
+    return not (v.text and v.text:find("^not judged: "))
+end
+
+local function failed_note(doc)
+    local cases = 0
     for _, v in ipairs(doc.verdicts or {}) do
-        if v.verdict == "inconclusive" and (v.gates ~= false or not doc.ab) then
-            cases, most = cases + 1, math.max(most, v.pairs or 0)
+        if not is_judged(v) then cases = cases + 1 end
+    end
+    if cases == 0 then return nil end
+    return { style = "red", text = human.count(cases, "case") .. " not judged: a side of it failed, see the failures" }
+end
+
+local MOST_PAIRS = 160
+
+local function unsettled_note(doc)
+    local cases, least = 0, math.huge
+    for _, v in ipairs(doc.verdicts or {}) do
+        if v.verdict == "inconclusive" and (v.gates ~= false or not doc.ab) and is_judged(v) then
+            cases, least = cases + 1, math.min(least, v.pairs or 0)
         end
     end
     if cases == 0 then return nil end
@@ -142,16 +158,17 @@ local function unsettled_note(doc)
         return { style = "yellow", text = what .. ": the intervals hold both a change that counts and none; measure "
             .. "more on both sides (runs=6, more iterations), or both together with --ab" }
     end
-    local after = most > 0 and (" after %s"):format(human.count(most, "pair")) or ""
     local budget = doc.ab.budget_s
-    return { style = "yellow", text = ("%s%s: the interval still holds both a change that counts and none. %s, or a "
-        .. "larger --min-effect than %s"):format(what, after,
-        budget and ("The budget was %s: give more time (--budget)"):format(human.duration(budget))
-            or "A quieter machine (rig doctor) helps", human.short(doc.ab.min_effect * 100) .. " %") }
+    local more = least < MOST_PAIRS and budget
+        and ("The budget was %s: give more time (--budget)"):format(human.duration(budget))
+        or "More time does not help; longer maps, or a quieter machine (rig doctor) do"
+    return { style = "yellow", text = ("%s: the interval still holds both a change that counts and none. %s, or a "
+        .. "larger --min-effect than %s"):format(what, more, human.short(doc.ab.min_effect * 100) .. " %") }
 end
 
 local function power_note(doc)
-    return { text = ("a change counts from %s on; of changes just that large about half are found (seed %s)"):format(
+    return { text = ("change: the median of new/base within pairs, while base and new, each by itself, drift with the "
+        .. "machine; it counts from %s on, and of changes just that large about half are found (seed %s)"):format(
         human.short(doc.ab.min_effect * 100) .. " %", doc.ab.seed or "none") }
 end
 
@@ -163,6 +180,7 @@ function M.notes(doc)
     if doc.ab then
         notes[1] = arm_note(doc)
         notes[#notes + 1] = power_note(doc)
+        notes[#notes + 1] = failed_note(doc)
         for _, text in ipairs(doc.ab.unknown or {}) do
             notes[#notes + 1] = { style = "yellow", text = "base does not know " .. human.clean(text) }
         end

@@ -11,6 +11,7 @@ local text_report = require("rig.report.text")
 local M = {}
 
 local MOST_ERRORS = 20
+local LONGEST_TEXT = 4000
 
 local ENTITIES = {
     ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\n"] = "&#10;", ["\r"] = "&#13;",
@@ -135,11 +136,17 @@ local function test_cases(doc)
     return list
 end
 
+-- A parser refuses a document with a text of many megabytes; all of it is in the JSON.
+local function cut(text)
+    if #text <= LONGEST_TEXT then return text end
+    return text:sub(1, utf8.offset(text, 0, LONGEST_TEXT) - 1) .. ("… (%d more bytes)"):format(#text - LONGEST_TEXT)
+end
+
 local function result_element(one)
     local kind = one.type and (' type="%s"'):format(attribute(one.type)) or ""
-    local open = ('      <%s%s message="%s"'):format(one.result, kind, attribute(one.message))
+    local open = ('      <%s%s message="%s"'):format(one.result, kind, attribute(cut(plain.text(one.message))))
     if not one.details or one.details == "" then return open .. "/>" end
-    return ("%s>%s</%s>"):format(open, content(one.details), one.result)
+    return ("%s>%s</%s>"):format(open, content(cut(plain.text(one.details))), one.result)
 end
 
 local function element(one)
@@ -147,7 +154,9 @@ local function element(one)
         attribute(one.name), seconds(one.time))
     local inner = {}
     if one.result then inner[1] = result_element(one) end
-    if one.output then inner[#inner + 1] = ("      <system-out>%s</system-out>"):format(content(one.output)) end
+    if one.output then
+        inner[#inner + 1] = ("      <system-out>%s</system-out>"):format(content(cut(plain.text(one.output))))
+    end
     if #inner == 0 then return open .. "/>" end
     return ("%s>\n%s\n    </testcase>"):format(open, table.concat(inner, "\n"))
 end

@@ -220,7 +220,9 @@ local function counts_text(doc)
     for _, status in ipairs({ "failed", "faulted", "error", "skipped", "interrupted" }) do
         if counts[status] then words[#words + 1] = ("%d %s"):format(counts[status], status) end
     end
-    if all > 0 then words[#words + 1] = ("%s of %s right"):format(human.group(right), human.count(all, "result")) end
+    if all > 0 and not doc.ab then
+        words[#words + 1] = ("%s of %s right"):format(human.group(right), human.count(all, "result"))
+    end
     words[#words + 1] = judged.counts(doc)
     words[#words + 1] = judged.thresholds(doc)
     if doc.duration_s then words[#words + 1] = human.duration(doc.duration_s) end
