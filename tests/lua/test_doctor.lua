@@ -6,6 +6,7 @@ local core = require "rig.core"
 local json = require "rig.json"
 local judge = require "rig.doctor.judge"
 local latency = require "rig.doctor.latency"
+local measure = require "rig.doctor.measure"
 local memory = require "rig.doctor.memory"
 local rigtest = require "rigtest"
 local variation = require "rig.doctor.variation"
@@ -65,6 +66,19 @@ function TestMeasuring.test_memory_is_tried_with_a_part_of_what_is_free()
     for _, name in ipairs { "first_s", "again_s", "reused_s", "shared_s" } do lu.assertTrue(touch[name] > 0, name) end
     local forks = assert(memory.forks(16 << 20, 1))
     for _, name in ipairs { "nothing_s", "large_s", "small_s", "shared_s" } do lu.assertTrue(forks[name] > 0, name) end
+end
+
+-- The parent reaped two minutes of work that ended while we looked; what was not seen to be used is nobody's.
+function TestMeasuring.test_time_of_children_that_ended_is_not_their_parents()
+    local function process(pid, name, parent, cpu_s, children_s)
+        return { pid = pid, name = name, parent = parent, cpu_s = cpu_s, children_s = children_s }
+    end
+    local before = { [2] = process(2, "make", 1, 1, 10), [3] = process(3, "cc", 2, 5, 0) }
+    local after = { [2] = process(2, "make", 1, 1.5, 130), [3] = process(3, "cc", 2, 6, 0),
+        [4] = process(4, "cc", 2, 2, 0), [7] = process(7, "rig", 1, 9, 9), [8] = process(8, "worker", 7, 9, 0) }
+    lu.assertEquals(measure.busiest(before, after, 7), {
+        { name = "cc", count = 2, cpu_s = 3 }, { name = "make", count = 1, cpu_s = 0.5 },
+    })
 end
 
 TestCommand = {}

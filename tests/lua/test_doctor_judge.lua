@@ -132,7 +132,7 @@ function TestTiming.test_machines_with_one_and_two_processors()
 end
 
 function TestTiming.test_what_others_take()
-    wants("others", "warning", "5 % of the 4 processors; busiest, in percent of one: 2 cc 20 % and sh 10 %",
+    wants("others", "warning", "5 % of the 4 processors; busiest, in percent of one: cc (2 processes) 20 % and sh 10 %",
         "$ ps -eo", function(f)
             f.window.other_cpu_s = 0.8
             f.window.busiest = { { name = "cc", count = 2, cpu_s = 0.8 }, { name = "sh", count = 1, cpu_s = 0.4 } }

@@ -168,8 +168,8 @@ end
 local function names_of(busiest, wall_s)
     local words = {}
     for i, one in ipairs(busiest or {}) do
-        words[i] = ("%s%s %s"):format(one.count > 1 and ("%d "):format(one.count) or "", human.clean(one.name),
-            human.percent(one.cpu_s / wall_s))
+        words[i] = ("%s%s %s"):format(human.clean(one.name), one.count > 1 and (" (%d processes)"):format(one.count)
+            or "", human.percent(one.cpu_s / wall_s))
     end
     return words
 end

@@ -50,16 +50,19 @@ local function processes()
     return by_pid
 end
 
--- The names of those that used most processor time between two looks, with what they ran; we and what we started are
--- not among them.
-local function busiest(before, after, longest_s)
-    local me, list, by_name = core.getpid(), {}, {}
+--- The names of those that used most processor time between two looks; `me` and what it started are not among them.
+--- Of each its own time only: a parent is given that of a child when it reaps it, all at once and whenever the child
+--- ran, which may have been before the first look and is the child's own here if it was seen.
+---@param before table<integer, table>  proc.process, by number
+---@param after table<integer, table>
+---@param me integer
+---@return { name: string, count: integer, cpu_s: number }[] list  the largest first
+function M.busiest(before, after, me)
+    local list, by_name = {}, {}
     for pid, one in pairs(after) do
         local was = before[pid]
         local same = was and was.name == one.name
         local used = one.cpu_s - (same and was.cpu_s or 0)
-        -- what it started and waited for is its doing too; their time before we looked is capped, as it is not known
-        if same then used = used + math.min(one.children_s - was.children_s, longest_s) end
         -- the seconds of a process that was there before but is not known were not used while we looked
         if pid ~= me and one.parent ~= me and used > 0 and (same or not was) then
             local entry = by_name[one.name] or { name = one.name, count = 0, cpu_s = 0 }
@@ -153,7 +156,7 @@ function M.run(step)
     local before, swapped, mark = processes(), ask("/proc/vmstat", proc.swapped_pages), noise.mark()
     measure_all(facts, step or function() end)
     facts.window = noise.since(mark)
-    facts.window.busiest = busiest(before, processes(), facts.window.wall_s * #facts.cpus)
+    facts.window.busiest = M.busiest(before, processes(), core.getpid())
     local now = ask("/proc/vmstat", proc.swapped_pages)
     facts.window.swapped_pages = swapped and now and now - swapped
     facts.host.temperature_c = machine.facts().temperature_c or facts.host.temperature_c
