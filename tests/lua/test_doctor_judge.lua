@@ -57,6 +57,8 @@ local function wants(id, level, words, remedy, change)
     local one = item(id, change)
     lu.assertEquals(one.level, level, one.text)
     lu.assertStrContains(one.text, words)
+    -- what is well needs nothing done
+    if one.level == "ok" and one.remedy then lu.assertStrMatches(one.remedy, "to be sure: .*") end
     if remedy then
         lu.assertStrContains((one.remedy or "") .. " $ " .. (one.command or ""), remedy)
     else
@@ -97,6 +99,7 @@ function TestTiming.test_work_that_varies()
     wants("work", "warning", "one in twenty takes 20 % more, the longest 1.20 x", "--ab", vary(3, 1.2))
     wants("work", "bad", "one in twenty takes 80 % more", "--ab", vary(3, 1.8))
     wants("work", "ok", "takes 10.0 ms", nil, vary(0, 1))
+    lu.assertNil(item("work", vary(3, 1.8)).text:find("MAD", 1, true))
     -- off the processor: that is not the processor's doing
     wants("work", "bad", "25 % of the time it was not on a processor", "stop what else runs", function(f)
         vary(3, 1.8)(f)
@@ -127,7 +130,7 @@ end
 
 function TestTiming.test_machines_with_one_and_two_processors()
     wants("two", "ok", "one processor", nil, function(f) f.cpus, f.two, f.all = { 0 }, nil, nil end)
-    wants("all", "ok", "see two", nil, function(f) f.cpus, f.all = { 0, 1 }, nil end)
+    wants("all", "ok", "see two at once", nil, function(f) f.cpus, f.all = { 0, 1 }, nil end)
     wants("messages", "ok", "4.00 µs on one processor", nil, function(f) f.trips_across = nil end)
 end
 
@@ -142,6 +145,7 @@ function TestTiming.test_what_others_take()
     wants("steal", "warning", "took 2 % of", "dedicated", function(f) f.window.steal_s = 0.32 end)
     wants("steal", "bad", "took 25 % of", "dedicated", function(f) f.window.steal_s = 4 end)
     wants("steal", "ok", "or does not say so", nil, function(f) f.host.virtualization = "KVM" end)
+    wants("throttling", "ok", "stand still for <1 % of the time", nil, function(f) f.window.throttled_s = 1e-3 end)
     wants("throttling", "bad", "stand still for 10 % of the time", "quota", function(f) f.window.throttled_s = 0.4 end)
 end
 
@@ -193,7 +197,7 @@ function TestSettings.test_speed_of_processors()
     wants("smt", "warning", "two processors are one core", "smt/control", function(f) f.host.smt = true end)
     wants("temperature", "warning", "90 °C", "cool", function(f) f.host.temperature_c = 90 end)
     wants("temperature", "bad", "99 °C", "cool", function(f) f.host.temperature_c = 99 end)
-    wants("aslr", "ok", "randomised", "setarch", function(f) f.host.aslr = 2 end)
+    wants("aslr", "ok", "randomised", "to be sure: take several", function(f) f.host.aslr = 2 end)
 end
 
 function TestSettings.test_sharing_the_machine()
@@ -269,6 +273,7 @@ function TestVerdict.test_what_pairs_differ_by_is_what_a_single_run_cannot_tell(
     end))
     lu.assertAlmostEquals(verdict.alone, 0.12, 1e-9)
     lu.assertStrContains(verdict.text, "a single run tells differences above about 12 % on this machine; use --ab")
+    lu.assertStrContains(verdict.text, "The same work of 10.6 ms, done twice, differed by up to 12 % (95 of 100 pairs)")
 end
 
 function TestVerdict.test_one_sample_in_a_hundred_is_not_what_decides()
@@ -296,7 +301,7 @@ end
 function TestVerdict.test_drift_between_rounds_shows_in_their_medians()
     local verdict = judge.verdict(machine(function(f) f.alone.rounds[5] = steady(20, 0.011) end))
     lu.assertAlmostEquals(verdict.medians, 0.1, 1e-9)
-    lu.assertStrContains(verdict.text, "medians of 20, taken over a few seconds, by up to 10 %")
+    lu.assertStrContains(verdict.text, "; the median of 20 still by up to 10 %")
 end
 
 function TestVerdict.test_many_samples_are_judged_without_looking_at_all_pairs()
@@ -324,6 +329,15 @@ function TestText.test_what_is_wrong_stands_before_what_is_well()
     lu.assertStrContains(said, "Fast One, 4 processors")
     lu.assertStrContains(said, "not to be told from here: temperature")
     lu.assertStrContains(said, "a single run tells differences above")
+end
+
+function TestText.test_items_that_are_no_words_are_written_out()
+    local said = rendered()
+    for _, name in ipairs { "two at once", "all at once", "huge pages" } do
+        lu.assertStrContains(said, "  ok       " .. name .. "  ")
+    end
+    said = rendered(function(f) f.all, f.problems.all = nil, "no more processes" end)
+    lu.assertStrContains(said, "not to be told from here: all at once")
 end
 
 function TestText.test_lines_fit_80_columns_but_for_commands_which_stay_whole()

@@ -93,11 +93,11 @@ function M.verdict(facts)
         about(verdict.single_run), together and together > 1.5 * alone
             and (" when all processors work (about %s alone)"):format(about(alone)) or "")
     local sample = stats.median(of_timing.pooled(facts.alone.rounds))
-    verdict.text = ("%s. Of pairs of the same work of %s, 95 in 100 differed by less"):format(verdict.text,
-        human.duration(sample))
+    verdict.text = ("%s. The same work of %s, done twice, differed by up to %s (95 of 100 pairs)"):format(verdict.text,
+        human.duration(sample), about(alone))
     if verdict.medians then
-        verdict.text = ("%s; medians of %d, taken over a few seconds, by up to %s"):format(verdict.text,
-            verdict.median_of, human.percent(verdict.medians))
+        verdict.text = ("%s; the median of %d still by up to %s"):format(verdict.text, verdict.median_of,
+            human.percent(verdict.medians))
     end
     return verdict
 end
@@ -106,7 +106,7 @@ end
 ---@field id string
 ---@field level "ok"|"warning"|"bad"|"unknown"
 ---@field text string  one sentence with its figure
----@field remedy string|nil  what to do about it
+---@field remedy string|nil  what to do about it; of an item that is ok a hint, which begins with "to be sure: "
 ---@field command string|nil  that does it, or shows where to begin
 
 --- Judges a machine.

@@ -82,7 +82,7 @@ function M.aslr(facts)
     if aslr == nil then return "unknown", "not told by this machine" end
     if aslr == 0 then return "ok", "addresses are not randomised" end
     return "ok", "addresses are randomised: a process can be faster or slower than its twin by their layout alone",
-        "take several processes (runs=6), or one layout for all", "setarch -R rig SCENARIO"
+        "to be sure: take several processes (runs=6), or one layout for all", "setarch -R rig SCENARIO"
 end
 
 function M.swap(facts)

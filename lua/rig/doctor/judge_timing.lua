@@ -85,9 +85,8 @@ function M.work(facts)
     local s = stats.summary(samples)
     local level = grade(s.p95 / s.median, 1.05, 1.25)
     local away = 1 - facts.alone.cpu_s / facts.alone.wall_s
-    local text = ("the same work takes %s; one in twenty takes %s more, the longest %s (MAD %s)"):format(
-        human.duration(s.median), more(s.p95 / s.median), human.ratio(s.max / s.median),
-        human.percent(s.mad / s.median))
+    local text = ("the same work takes %s; one in twenty takes %s more, the longest %s"):format(
+        human.duration(s.median), more(s.p95 / s.median), human.ratio(s.max / s.median))
     if away > 0.02 then
         text = ("%s; %s of the time it was not on a processor"):format(text, human.percent(away))
     end
@@ -136,7 +135,7 @@ function M.two(facts)
 end
 
 function M.all(facts)
-    if #facts.cpus < 3 then return "ok", "no more than two processors: see two" end
+    if #facts.cpus < 3 then return "ok", "no more than two processors: see two at once" end
     if not facts.all then return missing(facts, "all") end
     return side_by_side(facts, facts.all, ("%d copies at once"):format(#facts.all.cpus))
 end
@@ -161,8 +160,9 @@ function M.throttling(facts)
     if not stood then return quota and "unknown" or "ok", "no quota of a control group is accounted" end
     local share = stood / facts.window.wall_s
     if share == 0 then return "ok", "no quota made this process stand still" end
-    return grade(share, 0.001, 0.01), ("the control group's quota made it stand still for %s of the time"):format(
-        human.percent(share)), "use fewer workers than the quota allows processors, or raise it (item quota)"
+    local level = grade(share, 0.001, 0.01)
+    return level, ("the control group's quota made it stand still for %s of the time"):format(human.percent(share)),
+        level ~= "ok" and "use fewer workers than the quota allows processors, or raise it (item quota)" or nil
 end
 
 local function names_of(busiest, wall_s)
@@ -204,7 +204,7 @@ function M.memory(facts)
     local text = ("fresh memory is written at %s, the same again at %s"):format(speed(touch.bytes, touch.first_s),
         speed(touch.bytes, touch.again_s))
     local virtual = facts.host.virtualization and facts.host.virtualization ~= "none"
-    if untouched < 2 or not virtual then return "ok", text end
+    if untouched <= 2 or not virtual then return "ok", text end
     return grade(untouched, 2, 50), ("%s; taken anew %s: what this machine never used is slow at first"):format(text,
         speed(touch.bytes, touch.reused_s)), "run once before measuring, so that the host has handed it out (warmup=1)"
 end

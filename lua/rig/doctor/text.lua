@@ -10,6 +10,13 @@ local DEFAULT_WIDTH, MOST_WIDTH = 80, 100
 local COLORS = { ok = "green", warning = "yellow", bad = "red" }
 local LEVEL_WIDTH, NAME_WIDTH = 7, 14
 
+-- Ids are short for those who read JSON; what is not a word of its own is written out for people.
+local NAMES = { two = "two at once", all = "all at once" }
+
+local function name_of(item)
+    return NAMES[item.id] or (item.id:gsub("_", " "))
+end
+
 local function title(host, seconds)
     local parts = { host.cpu or "an unknown processor", human.count(host.cores or 1, "processor") }
     if host.memory_bytes then parts[#parts + 1] = human.bytes(host.memory_bytes) .. " of memory" end
@@ -19,7 +26,7 @@ local function title(host, seconds)
 end
 
 local function item_lines(item, width, paint)
-    local name = layout.pad(item.id:gsub("_", " "), NAME_WIDTH)
+    local name = layout.pad(name_of(item), NAME_WIDTH)
     local indent = (" "):rep(2 + LEVEL_WIDTH + 2 + NAME_WIDTH + 2)
     local lines = { ("  %s  %s  %s"):format(paint(COLORS[item.level], layout.pad(item.level, LEVEL_WIDTH)), name,
         layout.wrap(item.text, width, indent, width - #indent)) }
@@ -35,7 +42,7 @@ end
 local function unknown_line(items, width, paint)
     local names = {}
     for _, item in ipairs(items) do
-        if item.level == "unknown" then names[#names + 1] = (item.id:gsub("_", " ")) end
+        if item.level == "unknown" then names[#names + 1] = name_of(item) end
     end
     if #names == 0 then return nil end
     return paint("dim", "  " .. layout.wrap("not to be told from here: " .. human.join(names), width, "  ", width - 2))
