@@ -3,6 +3,7 @@
 -- entries of doc.thresholds out.
 -- Neighbours: thresholds/text (what one says), match (which cases), metrics (samples), interval, declare (checks).
 
+local change = require("rig.report.change")
 local human = require("rig.report.human")
 local interval = require("rig.thresholds.interval")
 local match = require("rig.thresholds.match")
@@ -21,7 +22,7 @@ local M = {}
 ---Reads the text of a threshold.
 M.parse = text.parse
 
--- ---- figures as people read them -----------------------------------------------------------------------------------
+-- ---- units ---------------------------------------------------------------------------------------------------------
 
 local UNITS = { time = "s", bytes = "B", rate = "1/s", byte_rate = "B/s", count = "1", ratio = "x" }
 
@@ -34,24 +35,6 @@ local function unit_of(condition, own)
     if spec then return UNITS[spec.dimension] end
     if condition.measure then return UNITS[condition.measure] or "1" end
     return condition.unit or own or "1"
-end
-
-local function signed(show)
-    return function(x) return x < 0 and "-" .. show(-x) or show(x) end
-end
-
-local SHOW = {
-    s = signed(human.duration), B = signed(human.bytes), x = human.ratio, ["1"] = human.short,
-    ["1/s"] = function(x) return human.short(x) .. "/s" end, ["B/s"] = function(x) return human.bytes(x) .. "/s" end,
-}
-
--- How figures beside this limit are shown: in all their digits where both would look the same though they differ.
-local function shower(entry)
-    local show = SHOW[entry.unit] or function(x) return human.short(x) .. " " .. human.clean(entry.unit) end
-    return function(x)
-        if x == entry.limit or show(x) ~= show(entry.limit) then return show(x) end
-        return ("%.9g %s"):format(x, entry.unit):gsub(" 1$", "")
-    end
 end
 
 -- ---- samples -------------------------------------------------------------------------------------------------------
@@ -107,8 +90,12 @@ end
 local function why_none(group, condition)
     for _, case in ipairs(group.cases) do
         if case.status == "ok" then
-            local absent = condition.metric == "deliver" and (case.undelivered or {}).workers ~= 0
-                and "delivery never ended" or ("it has none of %s"):format(condition.metric)
+            local absent = ("nothing recorded %s (rig.metric)"):format(condition.metric)
+            if condition.metric == "deliver" and (case.undelivered or {}).workers ~= 0 then
+                absent = "delivery never ended"
+            elseif metrics.of(condition.metric) then
+                absent = "it has none of " .. condition.metric
+            end
             return absent, case.params.preset == "serial"
         end
     end
@@ -135,16 +122,6 @@ local function by_interval(condition, low, high)
     if not holds(best, limit) then return false end
 end
 
-local function range_text(low, high, show)
-    if low and high then
-        local a, b = show(low), show(high)
-        local number, unit = a:match("^(%S+) (%S+)$")
-        if number and b:match(" (%S+)$") == unit then a = number end
-        return a .. " to " .. b
-    end
-    return low and "from " .. show(low) .. " up" or "up to " .. show(high)
-end
-
 local function described(condition)
     if condition.statistic == "ratio" then return condition.metric .. ".ratio" end
     return condition.metric .. "." .. condition.statistic
@@ -161,8 +138,7 @@ local function decide(entry, condition, exact)
             entry.reason = ("%s bound it from %s only, so the value decides"):format(human.count(entry.n, "sample"),
                 entry.low and "below" or "above")
         elseif entry.low then
-            entry.reason = ("the interval, %s, holds the limit, so the value decides"):format(
-                range_text(entry.low, entry.high, shower(entry)))
+            entry.reason = "the interval holds the limit, so the value decides"
         elseif not exact and entry.n > 1 and entry.n < interval.LEAST then
             entry.reason = ("an interval needs %d samples"):format(interval.LEAST)
         end
@@ -320,18 +296,11 @@ function M.judge(doc, list, how)
     return entries
 end
 
----How a threshold was judged, in a sentence that needs nothing around it.
+---How a threshold was judged, as reports say it.
 ---@param entry table of doc.thresholds
 ---@return string
 function M.sentence(entry)
-    local what = entry.case and entry.case .. ": " or ""
-    if not entry.value then return what .. (entry.reason or "not judged") end
-    local show, samples = shower(entry), human.count(entry.n, "sample")
-    local whole = entry.judged_by == "interval"
-    if whole then samples = ("95 %% interval %s, %s"):format(range_text(entry.low, entry.high, show), samples) end
-    return ("%s%s is %s (%s), %s %s%s"):format(what, entry.metric, show(entry.value), samples,
-        entry.passed and "as wanted:" or "not", entry.text:match("[<>=]+.*$") or "", -- what stands before has none
-        entry.reason and not whole and "; " .. entry.reason or "")
+    return (entry.case and entry.case .. ": " or "") .. change.threshold(entry)
 end
 
 ---The thresholds of a judged run that do not hold, as sentences.

@@ -1,4 +1,4 @@
--- expect: exit 1; threshold loss < 1: builtin: no sample: it has none of loss
+-- expect: exit 1; threshold loss < 1: builtin: fails: no sample: nothing recorded loss
 -- args: --only pool=builtin --only size=10
 local rig = require "rig"
 

@@ -306,10 +306,10 @@ end
 function TestTerminal.test_thresholds_say_how_they_were_judged()
     local said = text.render(verdicts.thresholds(), { columns = 140 })
     lu.assertStrContains(said,
-        "✓ map.median < 10 ms: builtin, 100,000: 4.81 ms (95 % interval 4.79 ms to 4.85 ms, 9 samples)\n")
-    lu.assertStrContains(said, "9 samples); the whole interval lies above 5 ms")
+        "✓ map.median < 10 ms: builtin, 100,000: 4.81 ms (95 % interval 4.79 … 4.85 ms, 9 samples)\n")
+    lu.assertStrContains(said, "9.80 ms (95 % interval 9.50 … 10.1 ms, 9 samples), not < 5 ms\n")
     lu.assertStrContains(said, "✓ s_per_iteration.ratio > 2: 30.8 (one value); fewer than 6 samples")
-    lu.assertStrContains(said, "✗ epoch_s < 1 s: not judged: no sample: nothing recorded epoch_s")
+    lu.assertStrContains(said, "✗ epoch_s < 1 s: fails: no sample: nothing recorded epoch_s (rig.metric)")
     lu.assertStrContains(said, "2 of 4 thresholds held")
 end
 

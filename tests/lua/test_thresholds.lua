@@ -3,6 +3,7 @@
 -- Not for what their text means: test_threshold_text. Neighbours: lua/rig/thresholds.lua, thresholds/{match,metrics}.
 
 local lu = require("luaunit")
+local change = require("rig.report.change")
 local json = require("rig.json")
 local results = require("rig.results")
 local synthetic = require("synthetic")
@@ -76,7 +77,7 @@ function TestJudging.test_where_the_interval_holds_the_limit_the_value_decides_a
     } do
         local entry = judged(NINE, text)
         lu.assertEquals({ entry.passed, entry.judged_by }, { passed, "median" }, text)
-        lu.assertEquals(entry.reason, "the interval, 9.60 to 10.2 ms, holds the limit, so the value decides")
+        lu.assertEquals(entry.reason, "the interval holds the limit, so the value decides")
     end
 end
 
@@ -195,7 +196,7 @@ TestNoSample = {}
 function TestNoSample.test_a_metric_that_was_recorded_nowhere_fails()
     local entry = judged(NINE, "loss < 1")
     lu.assertEquals({ entry.passed, entry.judged_by, entry.n }, { false, "nothing", 0 })
-    lu.assertEquals(entry.reason, "no sample: it has none of loss")
+    lu.assertEquals(entry.reason, "no sample: nothing recorded loss (rig.metric)")
 end
 
 function TestNoSample.test_cases_that_were_skipped_or_failed_give_none()
@@ -372,13 +373,36 @@ function TestDocument.test_what_does_not_hold_is_told_in_sentences()
     local doc = document({ case({ pool = "builtin" }, NINE), case({ pool = "custom" }, { 1, 1 }) }, { "pool" })
     doc.thresholds = thresholds.judge(doc, { of "map.median < 9 ms", of "loss < 1" })
     lu.assertEquals(thresholds.complaints(doc), {
-        "threshold map.median < 9 ms: builtin: map.median is 9.90 ms (95 % interval 9.60 to 10.2 ms, 9 samples), "
-            .. "not < 9 ms",
-        "threshold map.median < 9 ms: custom: map.median is 1.00 s (2 samples), not < 9 ms; "
-            .. "an interval needs 6 samples",
-        "threshold loss < 1: builtin: no sample: it has none of loss",
-        "threshold loss < 1: custom: no sample: it has none of loss",
+        "threshold map.median < 9 ms: builtin: 9.90 ms (95 % interval 9.60 … 10.2 ms, 9 samples), not < 9 ms",
+        "threshold map.median < 9 ms: custom: 1.00 s (2 samples), not < 9 ms; an interval needs 6 samples",
+        "threshold loss < 1: builtin: fails: no sample: nothing recorded loss (rig.metric)",
+        "threshold loss < 1: custom: fails: no sample: nothing recorded loss (rig.metric)",
     })
+end
+
+-- The value decides, and the interval that could not is there to be seen.
+function TestDocument.test_stderr_and_the_terminal_say_the_same()
+    local doc = document({ case({ pool = "builtin" }, NINE), case({ pool = "custom" }, { 1, 1 }) }, { "pool" })
+    doc.thresholds = thresholds.judge(doc, { of "map.median < 9.8 ms",
+        of("map.ratio > 2", OF_CUSTOM), of "loss < 1" })
+    local shown = table.concat(require("rig.report.verdicts").thresholds(doc, 1000, function(_, s) return s end), "\n")
+    local complaints = thresholds.complaints(doc)
+    lu.assertStrContains(complaints[1],
+        "9.90 ms (95 % interval 9.60 … 10.2 ms, 9 samples), not < 9.8 ms; the interval holds the limit")
+    for _, t in ipairs(doc.thresholds) do
+        if not t.passed then
+            lu.assertStrContains(shown, change.threshold(t))
+            lu.assertEquals(table.remove(complaints, 1), ("threshold %s: %s: %s"):format(t.text, t.case,
+                change.threshold(t)))
+        end
+    end
+    lu.assertEquals(complaints, {})
+end
+
+function TestDocument.test_a_metric_of_rigs_own_that_a_case_cannot_have_is_not_asked_of_the_scenario()
+    local doc = document({ case({ pool = "serial", preset = "serial" }, NINE) })
+    doc.thresholds = thresholds.judge(doc, { of "deliver < 1 s" })
+    lu.assertNotStrContains(thresholds.complaints(doc)[1], "rig.metric")
 end
 
 function TestDocument.test_a_value_beside_its_limit_never_looks_like_it()

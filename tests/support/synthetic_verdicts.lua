@@ -85,7 +85,7 @@ function M.thresholds()
         { text = "s_per_iteration.ratio > 2", metric = "s_per_iteration.ratio", value = 30.8, n = 1, limit = 2,
             judged_by = "median", passed = true, reason = "fewer than 6 samples" },
         { text = "epoch_s < 1 s", metric = "epoch_s", limit = 1, judged_by = "nothing", passed = false,
-            reason = "no sample: nothing recorded epoch_s" },
+            reason = "no sample: nothing recorded epoch_s (rig.metric)" },
     }
     doc.status, doc.exit = "failed", 1
     return doc

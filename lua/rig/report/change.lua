@@ -47,6 +47,8 @@ function M.value(value, unit)
     if unit == "s" then return human.duration(value) end
     if unit == "B" then return human.bytes(value) end
     if unit == "B/s" then return human.bytes(value) .. "/s" end
+    if unit == "1/s" then return human.short(value) .. "/s" end
+    if unit == "x" then return human.ratio(value) end
     if unit == "%" then return human.short(value * 100) .. " %" end
     local whole = math.tointeger(value)
     local text = whole and human.group(whole) or human.short(value)
@@ -118,36 +120,64 @@ local function unit_of(threshold)
     return word == "x" and "x" or "1"
 end
 
+-- How the figures of a threshold are shown: in all their digits where one would look like the limit though it differs.
+local function shower(t)
+    local unit = unit_of(t)
+    return function(x)
+        local text = M.value(x, unit)
+        if not t.limit or x == t.limit or text ~= M.value(t.limit, unit) then return text end
+        return (("%.9g %s"):format(unit == "%" and x * 100 or x, human.clean(unit)):gsub(" 1$", ""))
+    end
+end
+
 --- What a threshold measured.
 ---@param t table  a threshold of a results document
 ---@return string such as "9.80 ms"
 function M.measured(t)
-    return t.value and M.value(t.value, unit_of(t)) or "–"
+    return t.value and shower(t)(t.value) or "–"
+end
+
+local function interval_of(t)
+    local show = shower(t)
+    if not t.low then return t.high and "95 % interval up to " .. show(t.high) end
+    if not t.high then return ("95 %% interval from %s up"):format(show(t.low)) end
+    local low, high = show(t.low), show(t.high)
+    local number, unit = low:match("^(%S+) (%S+)$")
+    if number and high:match(" (%S+)$") == unit then low = number end
+    return ("95 %% interval %s … %s"):format(low, high)
+end
+
+-- What the figure rests on.
+local function support_of(t)
+    local samples = t.n == 1 and "one value" or t.n and human.count(t.n, "sample") or nil
+    local interval = interval_of(t)
+    return interval and samples and interval .. ", " .. samples or interval or samples
 end
 
 --- How a threshold was judged.
 ---@param t table
----@return string such as "95 % interval 9.61 ms to 9.95 ms, 9 samples"; "one value"
+---@return string such as "95 % interval 9.61 … 9.95 ms, 9 samples"; "one value"
 function M.judged_by(t)
-    if t.judged_by == "nothing" then return "not judged" end
-    local n = t.n and ", " .. human.count(t.n, "sample") or ""
-    if t.judged_by == "median" then return t.n == 1 and "one value" or "point estimate" .. n end
-    if not (t.low and t.high) then return "95 % interval" .. n end
-    local unit = unit_of(t)
-    return ("95 %% interval %s to %s%s"):format(M.value(t.low, unit), M.value(t.high, unit), n)
+    if t.judged_by == "nothing" then return t.passed and "not judged" or "no sample" end
+    local support = support_of(t)
+    if t.judged_by == "median" and t.n ~= 1 then return "point estimate" .. (support and ", " .. support or "") end
+    return support or "95 % interval"
 end
 
 --- What a threshold was judged by, in one sentence, with the reason where there is one.
 ---@param t table
----@return string such as "9.80 ms (95 % interval 9.61 ms to 9.95 ms, 9 samples); all of it lies above 5 ms"
+---@return string such as "9.80 ms (95 % interval 9.61 … 9.95 ms, 9 samples), not < 5 ms"
 function M.threshold(t)
     local reason = t.reason and human.clean(t.reason)
     if t.judged_by == "nothing" then
+        if not t.passed then return "fails: " .. (reason or "no sample") end
         return "not judged" .. (reason and ": " .. reason:gsub("^not judged: ", "") or "")
     end
-    -- that an interval lies on the right side is what was to be expected
-    local why = reason and not (t.passed and t.judged_by == "interval") and "; " .. reason or ""
-    return ("%s (%s)%s"):format(M.measured(t), M.judged_by(t), why)
+    local support, wanted = support_of(t), t.text:match("[<>=]+.*$")
+    local said = M.measured(t) .. (support and (" (%s)"):format(support) or "")
+    if not t.passed then said = said .. (wanted and ", not " .. human.clean(wanted) or ", too far") end
+    -- that the interval lies on one side of the limit is seen
+    return said .. (reason and t.judged_by ~= "interval" and "; " .. reason or "")
 end
 
 ---@param t table
