@@ -2,6 +2,7 @@
 -- document that a terminal would obey. Neighbours: lua/rig/report/{text,columns,sections,chart,layout,human}.lua.
 
 local lu = require("luaunit")
+local findings = require("rig.findings")
 local human = require("rig.report.human")
 local layout = require("rig.report.layout")
 local results = require("rig.results")
@@ -229,6 +230,19 @@ function TestAfter.test_a_busy_machine_is_mentioned()
     lu.assertNotStrContains(text.render(doc), "busy")
     doc.host.load = { 5.8, 3, 2 }
     lu.assertStrContains(text.render(doc), "the machine was busy when the run began: load 5.8 on 2 cores")
+end
+
+function TestAfter.test_what_disturbed_the_run_is_said_once()
+    local doc = synthetic.fixed_data()
+    doc.host.load = { 5.8, 3, 2 }
+    for _, case in ipairs(doc.cases) do case.noise = { wall_s = 1, other_cpu_s = 1 } end
+    doc.findings = findings.of(doc)
+    local said = text.render(doc, { columns = 200 })
+    lu.assertStrContains(said, "others used 50 % of the 2 processors (load 5.8 at the start): small differences")
+    lu.assertNotStrContains(said, "busy")
+    -- that iterations varied is no reason why
+    doc.findings = { { kind = "noise", text = "iterations varied wildly", evidence = { mad = 0.01 } } }
+    lu.assertStrContains(text.render(doc), "the machine was busy when the run began")
 end
 
 TestColour = {}

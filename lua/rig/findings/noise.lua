@@ -43,7 +43,7 @@ local function lost(model, name, cores)
     return sum
 end
 
--- "; most in custom at 25.1M ints, 31 %", where one case stands out.
+-- ", most in custom at 25.1M ints: 31 %", where one case stands out.
 local function worst_text(model, sum)
     if not sum.case or #(model.doc.cases or {}) < 2 or sum.most < 1.5 * sum.share then return "" end
     return (", most in %s: %s"):format(case_name(model, sum.case), human.percent(sum.most))
@@ -65,9 +65,11 @@ end
 local function used_by_others(model, cores, found)
     local sum = lost(model, "other_cpu_s", cores)
     if sum.share < OTHERS or sum.seconds < LEAST_S then return end
-    note(found, sum, ("other programs used %s of %s (%s%s)"):format(human.percent(sum.share),
-        cores == 1 and "the processor" or ("the %d processors"):format(cores), human.duration(sum.seconds),
-        worst_text(model, sum)), "others")
+    local load = model.doc.host.load and model.doc.host.load[1]
+    local more = (load and (", load %.1f at the start"):format(load) or "") .. worst_text(model, sum)
+    note(found, sum, ("others used %s of %s%s"):format(human.percent(sum.share),
+        cores == 1 and "the processor" or ("the %d processors"):format(cores),
+        more ~= "" and (" (%s)"):format(more:sub(3)) or ""), "others")
 end
 
 local function throttled(model, found)
@@ -105,8 +107,8 @@ local function disturbed(model)
     found.evidence.cases = {}
     for index in pairs(found.hit) do table.insert(found.evidence.cases, index) end
     table.sort(found.evidence.cases)
-    local text = "the machine was not quiet: %s. Small differences may be its doing; rig doctor says what to change"
-    return { kind = "noise", text = text:format(table.concat(found.texts, "; ")), evidence = found.evidence }
+    local text = ("%s: small differences may come from that; see rig doctor"):format(table.concat(found.texts, "; "))
+    return { kind = "noise", text = text, evidence = found.evidence }
 end
 
 -- Workers without data, or fewer of them, explain times that differ within a case: findings/ready says so.

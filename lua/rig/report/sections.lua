@@ -245,8 +245,17 @@ local function verdict(ctx)
     return lines
 end
 
+-- Whether a finding says what disturbed the run. That iterations varied is not yet a reason.
+local function is_told_what_disturbed(doc)
+    for _, finding in ipairs(doc.findings or {}) do
+        if finding.kind == "noise" and not (finding.evidence or {}).mad then return true end
+    end
+    return false
+end
+
 -- Other work on the machine is the commonest reason for figures that do not repeat.
 local function busy(ctx)
+    if is_told_what_disturbed(ctx.doc) then return {} end
     local host = ctx.doc.host or {}
     local load = host.load and host.load[1]
     if not load or not host.cores or load < host.cores * BUSY then return {} end
