@@ -1,6 +1,7 @@
 --- The verdicts of an A/B run, as its document has them: figures, and a sentence for each case.
 --- Pure. Neighbours: run.lua (what was measured), schedule.lua (what was decided), report/verdicts.lua (shows them).
 
+local change = require "rig.report.change"
 local json = require "rig.json"
 local names = require "rig.names"
 local paired = require "rig.paired"
@@ -9,7 +10,7 @@ local stats = require "rig.stats"
 local M = {}
 
 local function signed_percent(ratio)
-    return ("%+.1f %%"):format((ratio - 1) * 100):gsub("-", "−", 1)
+    return change.percent(ratio) .. " %"
 end
 
 local function interval_text(judged)

@@ -13,9 +13,10 @@ local function as_ratio(effect)
     return effect >= RATIO_FROM or effect <= 1 / RATIO_FROM
 end
 
+--- How much more or less in percent, with its sign.
 ---@param effect number  new / base
----@return string such as "+5.2", "-12.0", "0.0"; percent
-local function percent(effect)
+---@return string such as "+5.2", "-12.0", "0.0"
+function M.percent(effect)
     local text = ("%+.1f"):format((effect - 1) * 100)
     return text:find("^[+-]0%.0$") and "0.0" or text
 end
@@ -25,7 +26,7 @@ end
 ---@return string such as "+5.2 %", "30.8 x"
 function M.effect(effect)
     if not effect or effect ~= effect then return "–" end
-    return as_ratio(effect) and human.ratio(effect) or percent(effect) .. " %"
+    return as_ratio(effect) and human.ratio(effect) or M.percent(effect) .. " %"
 end
 
 --- An interval, in percent or in multiples as its effect is shown.
@@ -35,7 +36,7 @@ end
 ---@return string such as "+4.1 … +6.3"
 function M.interval(low, high, effect)
     if effect and as_ratio(effect) then return (human.ratio_range(low, high):gsub(" x$", ""):gsub(" to ", " … ")) end
-    return ("%s … %s"):format(percent(low), percent(high))
+    return ("%s … %s"):format(M.percent(low), M.percent(high))
 end
 
 --- A value in its unit; counters keep all their digits.
