@@ -107,6 +107,20 @@ function TestReference.test_the_next_step_changes_one_axis_from_either_side()
     lu.assertEquals(list[#list].evidence.command, "rig scenarios/fixed_data_why.lua")
 end
 
+function TestReference.test_the_next_step_calls_the_program_as_it_was_called()
+    local doc = synthetic.fixed_data()
+    local function command(word, exists)
+        doc.argv[1] = word
+        local list = findings.of(doc, { exists = exists })
+        return list[#list].evidence.command
+    end
+    local function there(path) return path == "scenarios/fixed_data_why.lua" end
+    lu.assertStrContains(command("build/rig"), "build/rig scenarios/fixed_data.lua pool=builtin,")
+    lu.assertEquals(command("build/rig", there), "build/rig scenarios/fixed_data_why.lua")
+    lu.assertEquals(command("my build/rig", there), "'my build/rig' scenarios/fixed_data_why.lua")
+    lu.assertEquals(command(nil, there), "rig scenarios/fixed_data_why.lua")
+end
+
 function TestReference.test_every_finding_names_the_cases_it_comes_from()
     for _, name in ipairs({ "fixed_data", "why", "faults", "scaling", "body" }) do
         local doc = synthetic[name]()

@@ -11,8 +11,14 @@ local function quoted(word)
     return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
+-- The program as it was called, so that the line can be copied: it need not be on the path.
+local function program(doc)
+    local word = (doc.argv or {})[1]
+    return word and word ~= "" and quoted(word) or "rig"
+end
+
 local function command(doc, words)
-    local list = { "rig", quoted(doc.scenario.file or doc.scenario.name) }
+    local list = { program(doc), quoted(doc.scenario.file or doc.scenario.name) }
     for _, word in ipairs(words) do list[#list + 1] = quoted(word) end
     return table.concat(list, " ")
 end
@@ -154,7 +160,7 @@ local function one_axis(model, cause, opts)
     local file = model.doc.scenario.file
     local why = file and file:gsub("%.lua$", "_why.lua")
     if why and why ~= file and opts.exists and opts.exists(why) then
-        return suggestion("rig " .. quoted(why), "one axis at a time", e.cases)
+        return suggestion(program(model.doc) .. " " .. quoted(why), "one axis at a time", e.cases)
     end
     local first, second = a.params.pool, b.params.pool
     local axis = suspect(axes, e.delivery)
