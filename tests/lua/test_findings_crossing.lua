@@ -77,6 +77,14 @@ function TestCrossing.test_no_place_is_said_only_to_whoever_asked()
         "they cannot be told apart anywhere")
 end
 
+function TestCrossing.test_no_place_in_enough_runs_lacks_no_interval()
+    local function text(runs)
+        return of_kind(two({ 1000, 10000 }, linear, runs), "crossing", { find_crossing = "size" })[1].text
+    end
+    lu.assertStrMatches(text(6), ".* throughout %(6 runs%)")
+    lu.assertStrMatches(text(3), ".* throughout %(3 runs, no interval%)")
+end
+
 function TestCrossing.test_serial_is_the_baseline_of_workers_and_no_contender()
     lu.assertEquals(of_kind(synthetic.scaling(), "crossing"), {})
 end

@@ -169,7 +169,9 @@ local function none(model, axis, rows, labels)
     else
         text = ("%s%s is the faster one or level with it throughout"):format(text, labels[sign > 0 and 1 or 2])
     end
-    return { kind = "crossing", text = ("%s (%s)"):format(text, basis_text(runs, false)),
+    -- with enough runs each ratio had its interval; only a place could have lacked one
+    local basis = rows[1].r.low and runs .. " runs" or basis_text(runs, false)
+    return { kind = "crossing", text = ("%s (%s)"):format(text, basis),
         evidence = { along = axis.name, runs = runs, cases = cases_of(rows) } }
 end
 
