@@ -4,7 +4,9 @@
 -- Neighbours: lua/rig/findings.lua and lua/rig/findings/.
 
 local lu = require("luaunit")
+local chart = require("rig.report.chart")
 local findings = require("rig.findings")
+local human = require("rig.report.human")
 local phases = require("rig.findings.phases")
 local points = require("rig.findings.points")
 local synthetic = require("synthetic")
@@ -234,6 +236,60 @@ function TestCompare.test_runs_that_scatter_make_a_difference_doubtful()
         rows[#rows + 1] = { pool = "custom", s = times[2], run = run }
     end
     lu.assertStrContains(one(timed({ "pool" }, rows), "faster").text, "builtin and custom are level: within 1.1")
+end
+
+-- Two runs of three slow both by as much; the third only one of them: medians of times mix the runs up.
+local function drifting(base, other)
+    local rows = {}
+    for run, times in ipairs({ { 1, 1.5 }, { 2, 3 }, { 3, 3.3 }, { 1.2, 1.8 }, { 2.5, 3.75 }, { 2.9, 3.2 } }) do
+        for _, size in ipairs({ 10, 1000 }) do
+            rows[#rows + 1] = { pool = base, size = size, s = times[1], run = run }
+            rows[#rows + 1] = { pool = other, size = size, s = times[2], run = run }
+        end
+    end
+    return rows
+end
+
+function TestCompare.test_a_ratio_is_the_same_wherever_it_is_printed()
+    -- from as few as two runs on
+    for runs = 2, 6 do
+        local rows = {}
+        for _, row in ipairs(drifting("builtin", "custom")) do
+            if row.run <= runs then rows[#rows + 1] = row end
+        end
+        local doc = timed({ "pool", "size" }, rows)
+        local evidence = one(doc, "faster").evidence
+        local shown = {}
+        for _, line in ipairs(chart.of(doc, 120, function(_, text) return text end)) do
+            shown[#shown + 1] = line:match("%s(%d+%.%d+ x)$")
+        end
+        lu.assertEquals(shown, { human.ratio(evidence.ratios[1].ratio), human.ratio(evidence.ratios[2].ratio) })
+        lu.assertAlmostEquals(evidence.ratios[1].ratio, 1.5, 1e-9)
+    end
+end
+
+function TestCompare.test_the_chart_and_the_finding_say_the_same_speed_up()
+    local rows = drifting("serial", "builtin")
+    for _, row in ipairs(rows) do row.workers, row.size = row.size == 10 and 1 or 2, nil end
+    local doc = timed({ "pool", "workers" }, rows)
+    local speedups = one(doc, "speedup").evidence.speedups
+    local shown = table.concat(chart.of(doc, 120, function(_, text) return text end), "\n")
+    lu.assertAlmostEquals(speedups[1].speedup, 1 / 1.5, 1e-9)
+    lu.assertStrContains(shown, "0.67 x")
+end
+
+function TestCompare.test_one_axis_alone_is_compared_run_by_run_too()
+    local rows = drifting("builtin", "builtin+chunk=1")
+    for _, row in ipairs(drifting("builtin", "builtin+impl=lua")) do
+        if row.pool ~= "builtin" then rows[#rows + 1] = row end
+    end
+    local causes = of_kind(findings.of(timed({ "pool", "size" }, rows)), "cause")
+    local compared = 0
+    for _, pair in ipairs(causes[#causes].evidence.pairs) do
+        lu.assertAlmostEquals(pair.ratio, 1.5, 1e-9)
+        compared = compared + 1
+    end
+    lu.assertEquals(compared, 2)
 end
 
 TestGrowth = {}

@@ -1,7 +1,9 @@
 -- Which setting of a pool explains a difference: pairs of cases that differ in one axis and in nothing else, the
 -- ratio of each, and so which axis matters and which do not.
--- Not for pools that differ in several axes at once: from those nothing follows. Neighbours: points, cause (phases).
+-- Not for pools that differ in several axes at once: from those nothing follows.
+-- Neighbours: points, compare (ratios), cause (phases).
 
+local compare = require("rig.findings.compare")
 local human = require("rig.report.human")
 local points = require("rig.findings.points")
 
@@ -49,7 +51,7 @@ local function add_pair(found, axis, a, b)
         group = { axis = axis, from = from.params[axis], to = to.params[axis], ratios = {}, points = {}, log = 0.0 }
         found[axis][key] = group
     end
-    local ratio = to.seconds / from.seconds
+    local ratio = compare.ratio(from, to).ratio
     table.insert(group.ratios, ratio)
     table.insert(group.points, from)
     table.insert(group.points, to)

@@ -35,41 +35,41 @@ local function uncertainty(point)
 end
 
 -- Runs with the same number were measured one after the other, and share what the machine did meanwhile.
-local function paired_interval(a, b)
+local function paired_ratios(a, b)
     local by_run, ratios = {}, {}
-    for i, case in ipairs(a.cases) do by_run[case.run] = a.values[i] end
+    for i, case in ipairs(a.cases) do by_run[case.run or 1] = a.values[i] end
     for i, case in ipairs(b.cases) do
-        local other = by_run[case.run]
+        local other = by_run[case.run or 1]
         if other then ratios[#ratios + 1] = b.values[i] / other end
     end
-    if #ratios < ENOUGH_RUNS then return nil end
     table.sort(ratios)
-    local low, high = stats.median_interval(ratios)
-    return low, high, stats.quantile(ratios, 0.5)
+    return ratios
 end
 
 ---@class rig.Ratio
----@field ratio number
+---@field ratio number  median of the ratios of each run; of one run, or of other runs each, that of the medians
 ---@field low number|nil  95 % interval, from runs measured one after the other (nil below 6 runs)
 ---@field high number|nil
 ---@field runs integer
 ---@field level boolean  no difference that this many runs can show
 
---- How many times as long b takes as a.
+--- How many times as long b takes as a. Whatever prints a ratio of two points takes it from here, so that a chart and
+--- a sentence never differ.
 ---@param a rig.Point
 ---@param b rig.Point
 ---@return rig.Ratio
 function M.ratio(a, b)
-    local low, high, middle = paired_interval(a, b)
+    local ratios = paired_ratios(a, b)
     local runs = math.min(#a.values, #b.values)
-    if low then
+    local ratio = #ratios > 1 and stats.quantile(ratios, 0.5) or b.seconds / a.seconds
+    local size = math.max(ratio, 1 / ratio)
+    if #ratios >= ENOUGH_RUNS then
+        local low, high = stats.median_interval(ratios)
         local apart = low > 1 or high < 1
-        local size = math.max(middle, 1 / middle)
-        return { ratio = middle, low = low, high = high, runs = runs, level = not apart or size < LEVEL_WITH_INTERVAL }
+        return { ratio = ratio, low = low, high = high, runs = runs, level = not apart or size < LEVEL_WITH_INTERVAL }
     end
-    local ratio = b.seconds / a.seconds
     local limit = math.max(LEVEL, 1 + 3 * math.sqrt(uncertainty(a) ^ 2 + uncertainty(b) ^ 2))
-    return { ratio = ratio, runs = runs, level = math.max(ratio, 1 / ratio) < limit }
+    return { ratio = ratio, runs = runs, level = size < limit }
 end
 
 --- How far ratios of so many runs may be believed, in brackets at the end of a sentence.

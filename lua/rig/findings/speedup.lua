@@ -3,6 +3,7 @@
 -- Not for other numbers: that is growth. Only counts up to the cores say anything of a pool; beyond, cores limit.
 -- Neighbours: fits (the law), points, growth (which leaves workers to this).
 
+local compare = require("rig.findings.compare")
 local fits = require("rig.fits")
 local human = require("rig.report.human")
 local points = require("rig.findings.points")
@@ -33,7 +34,7 @@ local function rows_of(one, base)
     local rows, best = {}, nil
     for i, point in ipairs(one.points) do
         local workers = point.params.workers
-        local speedup = base.seconds / point.seconds
+        local speedup = compare.ratio(point, base).ratio
         rows[i] = { workers = workers, speedup = speedup, efficiency = speedup / workers }
         if not best or speedup > best.speedup then best = rows[i] end
     end

@@ -1,8 +1,9 @@
 -- The times of a run as bars: what is compared side by side where there are few, one under the other where there are
 -- many. Looked at before any number is read.
--- Neighbours: findings/points (what is compared), layout (bars), text.lua (prints it).
+-- Neighbours: findings/points (what is compared), findings/compare (ratios), layout (bars), text.lua (prints it).
 
 local columns = require("rig.report.columns")
+local compare = require("rig.findings.compare")
 local human = require("rig.report.human")
 local layout = require("rig.report.layout")
 local points = require("rig.findings.points")
@@ -48,7 +49,8 @@ end
 local function last_cell(found, labels)
     local a, b = found[labels[1]], found[labels[2]]
     if #labels ~= 2 or not a or not b then return "" end
-    return human.ratio(a.serial and a.seconds / b.seconds or b.seconds / a.seconds)
+    -- what a finding says of the same two, which with several runs is not the ratio of the times shown
+    return human.ratio(a.serial and compare.ratio(b, a).ratio or compare.ratio(a, b).ratio)
 end
 
 local function last_title(series)
