@@ -16,6 +16,8 @@ local ENOUGH_RUNS = 6
 local LEVEL = 1.10
 -- And with an interval, a difference that nobody would act on.
 local LEVEL_WITH_INTERVAL = 1.03
+-- What one run cannot show is not therefore absent: only so little apart are two called level from one run.
+local LEVEL_IN_ONE_RUN = 1.05
 
 -- One standard error of a median, relative, if the values were normal.
 local function relative_error(median, mad, n)
@@ -147,6 +149,11 @@ local function ratios_text(model, axis, slow, fast, ahead)
     return table.concat(words, ", ")
 end
 
+-- Level because too little was measured, not because they were found to be.
+local function is_untold(r)
+    return r.level and r.runs == 1 and math.max(r.ratio, 1 / r.ratio) > LEVEL_IN_ONE_RUN
+end
+
 -- What holds where the slower one is not slower: level up to somewhere, or even faster.
 local function below_text(model, axis, rows, slow)
     local level, faster, words = {}, {}, {}
@@ -160,10 +167,13 @@ local function below_text(model, axis, rows, slow)
             human.ratio(rows[i].r.ratio))
     end
     if #level > 0 and #faster == 0 and rows[1].r.level then
-        local last = 1
-        while rows[last + 1] and rows[last + 1].r.level do last = last + 1 end
-        words[#words + 1] = ("they are level %s %s"):format(last == 1 and "at" or "up to",
-            points.value_again(model, axis.name, rows[last].x))
+        local last, untold = 1, is_untold(rows[1].r)
+        while rows[last + 1] and rows[last + 1].r.level do
+            last = last + 1
+            untold = untold or is_untold(rows[last].r)
+        end
+        words[#words + 1] = ("%s %s %s"):format(untold and "they cannot be told apart from one run" or "they are level",
+            last == 1 and "at" or "up to", points.value_again(model, axis.name, rows[last].x))
     end
     return #words > 0 and "; " .. table.concat(words, "; ") or ""
 end
@@ -179,6 +189,18 @@ local function evidence_of(rows, axis, slow, fast)
         runs = rows[1].r.runs, cases = cases }
 end
 
+-- With what it rests on.
+local function level_text(rows, axis, fast, slow)
+    local untold, most = false, human.ratio(largest_ratio(rows))
+    for _, row in ipairs(rows) do untold = untold or is_untold(row.r) end
+    if untold then
+        return ("%s and %s cannot be told apart from one run%s (%s%s; runs=%d gives an interval)"):format(fast.label,
+            slow.label, axis and " at any " .. axis.name or "", #rows > 1 and "up to " or "", most, ENOUGH_RUNS)
+    end
+    return ("%s and %s are level%s: within %s (%s)"):format(fast.label, slow.label,
+        axis and " at every " .. axis.name or "", most, M.runs_text(rows[1].r.runs))
+end
+
 local function compare_two(model, axis, first, second)
     local paired = M.pair_up(first, second, axis)
     if #paired == 0 then return nil end
@@ -190,12 +212,11 @@ local function compare_two(model, axis, first, second)
             if not row.r.level and row.r.ratio > 1 then ahead[#ahead + 1] = row end
         end
         text = ratios_text(model, axis, slow, fast, ahead) .. (axis and below_text(model, axis, rows, slow) or "")
+        text = ("%s (%s)"):format(text, M.runs_text(rows[1].r.runs))
     else
-        text = ("%s and %s are level%s: within %s"):format(fast.label, slow.label,
-            axis and " at every " .. axis.name or "", human.ratio(largest_ratio(rows)))
+        text = level_text(rows, axis, fast, slow)
     end
-    return { kind = "faster", text = ("%s (%s)"):format(text, M.runs_text(rows[1].r.runs)),
-        evidence = evidence_of(rows, axis, slow, fast) }
+    return { kind = "faster", text = text, evidence = evidence_of(rows, axis, slow, fast) }
 end
 
 -- The first few of many, and how far the rest goes.
@@ -209,20 +230,22 @@ end
 -- The order of three or more at one value.
 local function rank(model, axis, x, list)
     table.sort(list, function(a, b) return a.seconds < b.seconds end)
-    local best, level, slower, rows = list[1], {}, {}, {}
+    local best, level, untold, slower, rows = list[1], {}, {}, {}, {}
     local runs = #best.values
     for i = 2, #list do
         local r = M.ratio(best, list[i])
         runs = math.min(runs, r.runs)
         rows[i - 1] = { label = list[i].label, seconds = list[i].seconds, ratio = r.ratio, low = r.low, high = r.high,
             level = r.level }
-        if r.level then level[#level + 1] = list[i].label
+        if is_untold(r) then untold[#untold + 1] = ("%s (%s)"):format(list[i].label, human.ratio(r.ratio))
+        elseif r.level then level[#level + 1] = list[i].label
         else slower[#slower + 1] = ("%s %s"):format(list[i].label, ratio_text(r)) end
     end
     local words = { ("%s%s is fastest: %s%s"):format(
         axis and "at " .. points.value_text(model, axis.name, x) .. " " or "", best.label, human.duration(best.seconds),
         model.per) }
     if #level > 0 then words[#words + 1] = "level with it: " .. named(level) end
+    if #untold > 0 then words[#words + 1] = "cannot be told apart from it in one run: " .. named(untold) end
     if #slower > 0 then words[#words + 1] = "slower: " .. named(slower, slower[#slower]) end
     return { kind = "faster", text = ("%s (%s)"):format(table.concat(words, "; "), M.runs_text(runs)),
         evidence = { fastest = best.label, seconds = best.seconds, at = axis and x or nil,

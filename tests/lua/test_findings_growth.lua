@@ -1,0 +1,94 @@
+-- How time grows with a number: the words that an exponent and its interval allow, and where growth begins, in figures
+-- that stand in the table too.
+-- Neighbours: lua/rig/findings/growth.lua, lua/rig/fits.lua.
+
+local lu = require("luaunit")
+local findings = require("rig.findings")
+local synthetic = require("synthetic")
+
+local function of_kind(list, kind)
+    local found = {}
+    for _, finding in ipairs(list) do
+        if finding.kind == kind then found[#found + 1] = finding end
+    end
+    return found
+end
+
+-- The first of a kind.
+local function one(doc, kind)
+    return of_kind(findings.of(doc), kind)[1]
+end
+
+local timed = synthetic.timed
+
+TestGrowth = {}
+
+local function sweep(name, xs, ys)
+    local rows = {}
+    for i, x in ipairs(xs) do rows[i] = { pool = "builtin", [name] = x, s = ys[i] } end
+    return one(timed({ name }, rows), "growth")
+end
+
+function TestGrowth.test_classes_of_growth_are_said()
+    local xs = { 100, 1000, 10000, 100000, 1000000 }
+    local function grown(exponent)
+        local ys = {}
+        for i, x in ipairs(xs) do ys[i] = 1e-4 * x ^ exponent end
+        return sweep("size", xs, ys).text
+    end
+    lu.assertStrContains(grown(0), "builtin does not grow with size")
+    lu.assertStrContains(grown(0.5), "grows with size, sub-linearly")
+    lu.assertStrContains(grown(1), "grows with size, linearly: 10.0 ms per iteration at size 100, 100 s at 1M")
+    lu.assertStrContains(grown(1.5), "worse than linearly")
+    lu.assertStrContains(grown(-0.5), "takes less time with more size")
+end
+
+function TestGrowth.test_noise_without_a_trend_is_called_that()
+    lu.assertStrContains(sweep("depth", { 1, 2, 3, 4, 5 }, { 0.01, 0.02, 0.008, 0.006, 0.019 }).text,
+        "builtin shows no clear trend with depth")
+end
+
+function TestGrowth.test_three_points_that_contradict_each_other_are_no_growth()
+    lu.assertStrContains(sweep("size", { 1e5, 1e6, 1e7 }, { 0.010, 0.0055, 0.018 }).text, "no clear trend with size")
+    lu.assertStrContains(sweep("size", { 1e5, 1e6, 1e7 }, { 0.010, 0.0096, 0.018 }).text, "grows with size")
+end
+
+function TestGrowth.test_two_values_are_a_ratio_and_an_exponent_without_interval()
+    local growth = sweep("depth", { 10, 100 }, { 0.01, 0.1 })
+    lu.assertStrContains(growth.text, "10.0 x for 10.0 x the depth (exponent 1.00)")
+    lu.assertNil(growth.evidence.low)
+end
+
+function TestGrowth.test_many_that_stay_level_share_one_sentence()
+    local growth = of_kind(findings.of(synthetic.why()), "growth")
+    lu.assertStrContains(growth[1].text, "builtin, builtin+barrier=false")
+    lu.assertStrContains(growth[1].text, "hardly change with size: at most 1.16 x")
+    lu.assertEquals(#growth, 4)
+end
+
+function TestGrowth.test_many_that_grow_share_one_sentence_too()
+    local rows = {}
+    for i, pool in ipairs({ "builtin", "custom", "shm", "custom+impl=c" }) do
+        for _, depth in ipairs({ 1, 100 }) do
+            rows[#rows + 1] = { pool = pool, depth = depth, s = 0.01 * depth ^ (i / 10 + 0.1) }
+        end
+    end
+    local growth = of_kind(findings.of(timed({ "pool", "depth" }, rows)), "growth")
+    lu.assertEquals(#growth, 1)
+    lu.assertStrContains(growth[1].text, "time for 100 x the depth: custom+impl=c 10.0 x (exponent 0.50), shm 6.31 x")
+    lu.assertEquals(#growth[1].evidence.series, 4)
+end
+
+function TestGrowth.test_several_runs_give_an_interval_to_few_values()
+    local rows = {}
+    for run, factor in ipairs({ 1, 1.02, 0.99, 1.01 }) do
+        for _, size in ipairs({ 1000, 1000000 }) do
+            rows[#rows + 1] = { pool = "builtin", size = size, run = run, s = size ^ 0.5 * 1e-5 * factor }
+        end
+    end
+    local growth = one(timed({ "size" }, rows), "growth")
+    lu.assertStrMatches(growth.text, ".*%(exponent 0%.50, interval 0%.50 to 0%.50%).*")
+    lu.assertIsTrue(growth.evidence.low < 0.5 and growth.evidence.high > 0.5)
+end
+
+os.exit(lu.LuaUnit.run())
