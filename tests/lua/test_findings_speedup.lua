@@ -42,7 +42,7 @@ function TestSpeedup.test_workers_are_told_as_speed_up_against_serial()
     local found = of_kind(doc, "speedup")
     lu.assertEquals(#found, 1)
     lu.assertStrContains(found[1].text, "builtin: speed-up over serial 0.99 x with 1, 1.94 x with 2")
-    lu.assertStrContains(found[1].text, "best with 2 workers: 1.94 of at most 2 (the machine has 2 cores)")
+    lu.assertStrContains(found[1].text, "levels off at 2 workers: 1.94 of at most 2 (the machine has 2 cores)")
     lu.assertEquals(found[1].evidence.base, "serial")
     lu.assertEquals({ of_kind(doc, "faster"), of_kind(doc, "growth") }, { {}, {} })
 end
@@ -60,7 +60,7 @@ end
 function TestSpeedup.test_contention_alone_bounds_the_speed_up()
     local text = text_of({ 1, 2, 3, 4, 5, 6, 7, 8 }, 16, 0.05, 0)
     lu.assertStrMatches(text, ".*; contention 5%.?%d? %% %(4%.%d to 5%.%d %%%), no coherency cost that shows, .*")
-    lu.assertStrMatches(text, ".*never faster than %d+%.?%d* x, however many workers")
+    lu.assertStrMatches(text, ".*never faster than %d+%.?%d* x, however many workers.*")
 end
 
 function TestSpeedup.test_a_coherency_cost_says_from_where_on_more_workers_do_not_help()
@@ -102,6 +102,54 @@ function TestSpeedup.test_several_runs_make_the_intervals_narrower()
         return law.sigma_ci[2] - law.sigma_ci[1]
     end
     lu.assertIsTrue(width(10) < width(1))
+end
+
+-- Seconds of 1, 2, 3 … workers in so many runs, beside serial, which takes 1 s.
+local function measured(seconds, runs)
+    local rows = {}
+    for run = 1, runs do
+        local drift = NOISE[run]
+        rows[#rows + 1] = { pool = "serial", workers = 1, s = drift, run = run }
+        for n, s in ipairs(seconds) do
+            rows[#rows + 1] = { pool = "builtin", workers = n, s = s * drift * NOISE[(run + n) % 10 + 1], run = run }
+        end
+    end
+    local doc = synthetic.timed({ "pool", "workers" }, rows)
+    doc.host.cores = 16
+    return of_kind(doc, "speedup")[1]
+end
+
+function TestSpeedup.test_enough_runs_give_each_speed_up_an_interval()
+    local found = measured({ 1, 0.5, 0.25 }, 6)
+    lu.assertStrMatches(found.text, ".* 2%.0%d x %(1%.9%d to 2%.0%d%) with 2 .*%(6 runs%)")
+    lu.assertIsTrue(found.evidence.speedups[2].low < 2 and found.evidence.speedups[2].high > 2)
+    found = measured({ 1, 0.5, 0.25 }, 1)
+    lu.assertStrMatches(found.text, ".* and [34]%.%d%d x with 3; .* %(one run; runs=6 gives an interval%)")
+end
+
+function TestSpeedup.test_counts_that_cannot_be_told_from_the_best_share_it()
+    for _, runs in ipairs({ 1, 6 }) do
+        lu.assertStrContains(measured({ 1, 0.5, 0.35, 0.253, 0.25 }, runs).text, "; levels off at 4 workers: 3.9")
+        lu.assertStrContains(measured({ 1, 0.5, 0.25, 0.253, 0.5 }, runs).text, "; best with 3 to 4 workers: ")
+        lu.assertStrContains(measured({ 1, 0.5, 0.25 }, runs).text, "; best with 3 workers: ")
+    end
+    -- 8 % are noise in one run, and none where six show them
+    lu.assertStrContains(measured({ 1, 0.5, 0.27, 0.25 }, 1).text, "levels off at 3 workers")
+    lu.assertStrContains(measured({ 1, 0.5, 0.27, 0.25 }, 6).text, "best with 4 workers")
+end
+
+function TestSpeedup.test_the_last_few_of_many_workers_that_all_work_are_no_levelling_off()
+    local seconds = {}
+    for n = 1, 16 do seconds[n] = 1 / n end
+    lu.assertStrContains(measured(seconds, 1).text, "; best with 16 workers: 1")
+end
+
+function TestSpeedup.test_next_to_no_speed_up_is_called_none()
+    local text = measured({ 1, 0.97, 0.95, 0.96, 0.97 }, 6).text
+    lu.assertStrContains(text, "; no speed-up to speak of (the machine has 16 cores) (6 runs)")
+    for _, said in ipairs({ "best with", "levels off", "contention", "cores limit" }) do
+        lu.assertNotStrContains(text, said)
+    end
 end
 
 function TestSpeedup.test_each_pool_has_a_sentence()

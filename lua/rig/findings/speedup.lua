@@ -1,7 +1,7 @@
 -- What more workers bring: the speed-up over no pool at all or over the smallest one; and what keeps it from being
 -- more, by the Universal Scalability Law: contention (work that waits its turn) and coherency (the cost of every pair).
 -- Not for other numbers: that is growth. Only counts up to the cores say anything of a pool; beyond, cores limit.
--- Neighbours: fits (the law), points, growth (which leaves workers to this).
+-- Neighbours: fits (the law), points, compare (ratios), growth (which leaves workers to this).
 
 local compare = require("rig.findings.compare")
 local fits = require("rig.fits")
@@ -21,6 +21,10 @@ local LEAST_R2 = 0.5
 local FAR = 8
 -- More than this below the best speed-up, and more workers cost time.
 local FALLING = 0.95
+-- Below this nobody would speak of a speed-up.
+local LEAST_SPEEDUP = 1.1
+-- Of what more workers could bring at most, in logarithms: with this share they still bring something.
+local STILL_RISING = 0.5
 
 -- What a pool's size is measured against: no pool at all, else the smallest pool.
 local function baseline_of(model, fixed, one)
@@ -31,22 +35,43 @@ local function baseline_of(model, fixed, one)
 end
 
 local function rows_of(one, base)
-    local rows, best = {}, nil
+    local rows, best = {}, 1
     for i, point in ipairs(one.points) do
-        local workers = point.params.workers
-        local speedup = compare.ratio(point, base).ratio
-        rows[i] = { workers = workers, speedup = speedup, efficiency = speedup / workers }
-        if not best or speedup > best.speedup then best = rows[i] end
+        local workers, r = point.params.workers, compare.ratio(point, base)
+        rows[i] = { workers = workers, speedup = r.ratio, efficiency = r.ratio / workers, low = r.low, high = r.high,
+            runs = point == base and #point.values or r.runs }
+        if r.ratio > rows[best].speedup then best = i end
     end
     return rows, best
+end
+
+-- From 15 to 16 workers is a few percent even where all of them work: that is not yet levelling off.
+local function is_rising(from, to, cores)
+    local could = math.min(to.workers, cores or math.huge) / math.min(from.workers, cores or math.huge)
+    return could > 1 and math.log(to.speedup / from.speedup) > STILL_RISING * math.log(could)
+end
+
+-- The counts around the best one that are not told from it: within the noise all of them are the best.
+local function plateau(one, rows, best, cores)
+    local first, last = best, best
+    local function is_level(i)
+        return one.points[i] and compare.ratio(one.points[i], one.points[best]).level
+    end
+    while is_level(first - 1) and not is_rising(rows[first - 1], rows[best], cores) do first = first - 1 end
+    while is_level(last + 1) do last = last + 1 end
+    return first, last
+end
+
+-- "1.94 x", with enough runs "1.94 x (1.90 to 1.97)"
+local function ratio_text(row)
+    if not row.low then return human.ratio(row.speedup) end
+    return ("%s (%s)"):format(human.ratio(row.speedup), (human.ratio_range(row.low, row.high):gsub(" x$", "")))
 end
 
 local function speedups_text(one, rows, base)
     local words = {}
     for i, row in ipairs(rows) do
-        if one.points[i] ~= base then
-            words[#words + 1] = ("%s with %d"):format(human.ratio(row.speedup), row.workers)
-        end
+        if one.points[i] ~= base then words[#words + 1] = ("%s with %d"):format(ratio_text(row), row.workers) end
     end
     return human.join(words)
 end
@@ -128,14 +153,32 @@ local function cores_text(cores)
     return cores and (" (the machine has %s)"):format(human.count(cores, "core")) or ""
 end
 
-local function best_text(rows, best, cores)
-    local text = ("; best with %s: %.2f of at most %d%s"):format(human.count(best.workers, "worker"), best.speedup,
-        math.min(best.workers, cores or best.workers), cores_text(cores))
-    local last = rows[#rows]
-    if last ~= best and last.speedup < FALLING * best.speedup and best.workers < (cores or math.huge) then
+-- Which counts are the best, as far as they can be told apart.
+local function which_text(rows, first, last)
+    local from = rows[first].workers
+    if first == last then return "best with " .. human.count(from, "worker") end
+    if last == #rows then return "levels off at " .. human.count(from, "worker") end
+    return ("best with %d to %s"):format(from, human.count(rows[last].workers, "worker"))
+end
+
+local function best_text(one, rows, best, cores)
+    if rows[best].speedup < LEAST_SPEEDUP then
+        return "; no speed-up to speak of" .. cores_text(cores)
+    end
+    local first, last = plateau(one, rows, best, cores)
+    local row = rows[first]
+    local text = ("; %s: %.2f of at most %d%s"):format(which_text(rows, first, last), row.speedup,
+        math.min(row.workers, cores or row.workers), cores_text(cores))
+    if last < #rows and rows[#rows].speedup < FALLING * rows[best].speedup and row.workers < (cores or math.huge) then
         text = text .. ", and slower again with more"
     end
     return text
+end
+
+local function fewest_runs(rows)
+    local runs = math.huge
+    for _, row in ipairs(rows) do runs = math.min(runs, row.runs) end
+    return runs
 end
 
 local function law_of(one, cores)
@@ -152,9 +195,13 @@ local function speedup_of(model, axis, fixed, one)
     local rows, best = rows_of(one, base)
     local fit, largest, counts = law_of(one, cores)
     local text = ("%s: speed-up over %s %s%s"):format(one.label, base_name, speedups_text(one, rows, base),
-        best_text(rows, best, cores))
-    text = text .. (fit and law_text(fit, largest) or no_law_text(one, cores, counts))
-    if fit and counts < #one.points then text = ("%s (fitted up to the %d cores)"):format(text, cores) end
+        best_text(one, rows, best, cores))
+    -- what limits it is no question where there is nothing to limit
+    if rows[best].speedup >= LEAST_SPEEDUP then
+        text = text .. (fit and law_text(fit, largest) or no_law_text(one, cores, counts))
+        if fit and counts < #one.points then text = ("%s (fitted up to the %d cores)"):format(text, cores) end
+    end
+    text = ("%s (%s)"):format(text, compare.runs_text(fewest_runs(rows)))
     return { kind = "speedup", text = text, evidence = {
         label = one.label, along = axis.name, base = base_name, base_s = base.seconds, cores = cores, speedups = rows,
         law = fit and { sigma = fit.sigma, kappa = fit.kappa, lambda = fit.lambda, peak = fit.peak, r2 = fit.r2,
