@@ -67,6 +67,59 @@ function TestReference.test_which_phase_explains_the_difference()
     lu.assertAlmostEquals(sum, 1, 1e-9)
 end
 
+-- Adds up the shares that stand outside brackets, and those inside the brackets of delivery.
+local function shares_said(text)
+    local said, inside, outside = text:match(": (%l.*)$"), 0, 0
+    local bare = said:gsub("%b()", "")
+    for share in bare:gmatch("(%-?%d+) %%") do outside = outside + tonumber(share) end
+    for share in (said:match("delivery [^%(,]*(%b())") or ""):gmatch("(%-?%d+) %%") do
+        inside = inside + tonumber(share)
+    end
+    return outside, inside, tonumber(said:match("delivery%D-(%-?%d+) %%"))
+end
+
+-- Six runs of both, of which some are slow as a whole, and others only in one phase.
+local function scattered()
+    local doc = synthetic.fixed_data(6)
+    for i, case in ipairs(doc.cases) do
+        local slow = (i * 7) % 4
+        for k, s in ipairs(case.phases.map_s) do case.phases.map_s[k] = s * (1 + slow * (k == 2 and 9 or 0.3)) end
+        case.phases.start_s = case.phases.start_s * (1 + (i * 5) % 3)
+        local sum = case.phases.start_s + case.phases.close_s
+        if case.params.barrier ~= false then sum = sum + (case.phases.deliver_s or 0) end
+        for k, s in ipairs(case.phases.map_s) do sum = sum + s + case.phases.reduce_s[k] end
+        case.s_per_iteration = sum / #case.phases.map_s
+    end
+    return doc
+end
+
+function TestReference.test_the_parts_of_a_difference_add_up_to_it_with_several_runs_too()
+    for _, doc in ipairs({ reference, synthetic.fixed_data(3), scattered() }) do
+        local cause = one(doc, "cause")
+        local outside, inside, delivery = shares_said(cause.text)
+        lu.assertAlmostEquals(outside, 100, 3, cause.text)
+        if inside ~= 0 then lu.assertAlmostEquals(inside, delivery, 3, cause.text) end
+        local sum = 0
+        for _, share in pairs(cause.evidence.shares) do sum = sum + share end
+        lu.assertAlmostEquals(sum, 1, 1e-9)
+    end
+end
+
+function TestReference.test_workers_that_all_held_the_data_in_the_end_are_late_not_fewer()
+    local doc = synthetic.fixed_data()
+    local case = doc.cases[10]
+    case.ready_at_last_result = 4
+    local text = one(doc, "cause").text
+    lu.assertStrContains(text, "workers joined late: 1 of 4 held it after the first map")
+    lu.assertNotStrContains(text, "fewer workers")
+end
+
+function TestReference.test_of_several_runs_the_one_with_the_fewest_ready_counts()
+    local doc = synthetic.fixed_data(3)
+    doc.cases[10].ready_at_last_result = 4
+    lu.assertStrContains(one(doc, "cause").text, "map on fewer workers: 1 of 4 workers held it")
+end
+
 function TestReference.test_workers_that_were_not_ready_and_that_all_was_right_all_the_same()
     local unready = of_kind(findings.of(reference), "unready")
     lu.assertEquals(#unready, 1)

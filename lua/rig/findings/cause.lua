@@ -14,14 +14,30 @@ local SHARE_WORTH_NAMING = 0.02
 -- What the data's way to the workers costs, wherever it shows.
 local DELIVERY = { "deliver", "wait", "fewer" }
 
--- Ready at the end of the first map and at the end, as in "1 of 4 workers held it".
-local function ready_text(point)
-    local case = point.cases[1]
-    local first, workers = case.iterations[1], case.params.workers
-    if not first or not first.ready or not workers then return "not all workers held it" end
-    local last = case.ready_at_last_result or first.ready
-    if last == first.ready then return ("%d of %s held it"):format(last, human.count(workers, "worker")) end
-    return ("%d, at the end %d of %s held it"):format(first.ready, last, human.count(workers, "worker"))
+-- The run in which the fewest workers held the data when the last result came in.
+local function least_ready(point)
+    local least
+    for _, case in ipairs(point.cases) do
+        local now = case.ready_at_last_result
+        if now and (not least or now < least.ready_at_last_result) then least = case end
+    end
+    return least
+end
+
+-- Time lost to workers without the data: "map on fewer workers: 1 of 4 workers held it" where some never held it.
+local function fewer_text(point)
+    local case = least_ready(point)
+    local workers = case and case.params.workers
+    if not workers then return "map on fewer workers" end
+    local first, last = (case.iterations[1] or {}).ready, case.ready_at_last_result
+    if last >= workers then
+        if not first or first >= workers then return "workers joined late" end
+        return ("workers joined late: %d of %d held it after the first map"):format(first, workers)
+    end
+    if not first or last == first then
+        return ("map on fewer workers: %d of %s held it"):format(last, human.count(workers, "worker"))
+    end
+    return ("map on fewer workers: %d, at the end %d of %s held it"):format(first, last, human.count(workers, "worker"))
 end
 
 local function shares_of(slow, fast, cores)
@@ -45,7 +61,7 @@ local function delivery_text(shares, slow)
     local said = {
         deliver = "before the first map",
         wait = "in map, until the first worker held the data: without a barrier the two overlap",
-        fewer = "map on fewer workers: " .. ready_text(slow),
+        fewer = fewer_text(slow),
     }
     local order, words = largest_first(shares, DELIVERY), {}
     for i, name in ipairs(order) do
@@ -62,17 +78,27 @@ local function by_part(shares)
     return total
 end
 
+-- Parts that share no time with each other, so that they add up to the whole; the small ones as one.
+local function parts_text(shares, total, slow)
+    local words, left = {}, 1.0
+    for i, name in ipairs(largest_first(total, { "start", "delivery", "map", "reduce", "close" })) do
+        local detail = name == "delivery" and delivery_text(shares, slow) or ""
+        local in_map = math.max(math.abs(shares.wait), math.abs(shares.fewer)) >= SHARE_WORTH_NAMING
+        local said = name == "map" and in_map and "the rest of map" or name
+        words[i] = ("%s %s%s%s"):format(said, i == 1 and "explains " or "", human.percent(total[name]), detail)
+        left = left - total[name]
+    end
+    if #words > 0 and math.abs(left) >= SHARE_WORTH_NAMING then
+        words[#words + 1] = "other parts " .. human.percent(left)
+    end
+    return words
+end
+
 local function explain(model, axis, x, fast, slow)
     local shares, extra = shares_of(slow, fast, model.doc.host and model.doc.host.cores)
     if not shares then return nil end
     local total = by_part(shares)
-    local order = largest_first(total, { "start", "delivery", "map", "reduce", "close" })
-    local words = {}
-    for i, name in ipairs(order) do
-        local detail = name == "delivery" and delivery_text(shares, slow) or ""
-        words[i] = i == 1 and ("%s explains %s%s"):format(name, human.percent(total[name]), detail)
-            or ("%s %s%s"):format(name, human.percent(total[name]), detail)
-    end
+    local words = parts_text(shares, total, slow)
     if #words == 0 then return nil end
     local text = ("%s%s takes %s more%s than %s: %s"):format(
         axis and "at " .. points.value_text(model, axis.name, x) .. " " or "", slow.label, human.duration(extra),

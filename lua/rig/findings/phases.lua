@@ -75,21 +75,30 @@ function M.of(case, cores)
     }
 end
 
---- The same for a point, averaged over its runs.
+-- The runs that the median of a point comes from: the middle one, or the two in the middle.
+local function middle_runs(point)
+    local order = {}
+    for i, case in ipairs(point.cases) do order[i] = { case = case, seconds = point.values[i] } end
+    table.sort(order, function(a, b)
+        if a.seconds ~= b.seconds then return a.seconds < b.seconds end
+        return a.case.index < b.case.index
+    end)
+    local low, high = order[(#order + 1) // 2], order[#order // 2 + 1]
+    return low == high and { low.case } or { low.case, high.case }
+end
+
+--- The same for a point: of the runs that its seconds come from, so that the parts add up to them. Averages over all
+--- runs do not: one slow run weighs in them and not in the median.
 ---@param point rig.Point
 ---@param cores integer|nil
 ---@return table<string, number>|nil
 function M.of_point(point, cores)
-    local total, runs = nil, 0
-    for _, case in ipairs(point.cases) do
+    local total, cases = {}, middle_runs(point)
+    for _, case in ipairs(cases) do
         local parts = M.of(case, cores)
-        if parts then
-            total, runs = total or {}, runs + 1
-            for name, seconds in pairs(parts) do total[name] = (total[name] or 0) + seconds end
-        end
+        if not parts then return nil end
+        for name, seconds in pairs(parts) do total[name] = (total[name] or 0) + seconds / #cases end
     end
-    if not total then return nil end
-    for name, seconds in pairs(total) do total[name] = seconds / runs end
     return total
 end
 
