@@ -152,6 +152,11 @@ function TestSpeedup.test_next_to_no_speed_up_is_called_none()
     end
 end
 
+function TestSpeedup.test_a_best_that_is_not_told_from_next_to_none_is_none()
+    lu.assertStrContains(measured({ 1, 0.95, 0.89 }, 1).text, " with 3; no speed-up to speak of")
+    lu.assertStrContains(measured({ 1, 0.95, 0.7 }, 1).text, "; best with 3 workers")
+end
+
 function TestSpeedup.test_each_pool_has_a_sentence()
     local rows = {}
     for _, pool in ipairs({ "builtin", "custom" }) do

@@ -162,17 +162,16 @@ local function which_text(rows, first, last)
 end
 
 local function best_text(one, rows, best, cores)
-    if rows[best].speedup < LEAST_SPEEDUP then
-        return "; no speed-up to speak of" .. cores_text(cores)
-    end
     local first, last = plateau(one, rows, best, cores)
     local row = rows[first]
+    -- a best that is not told from next to nothing is nothing too
+    if row.speedup < LEAST_SPEEDUP then return "; no speed-up to speak of" .. cores_text(cores), false end
     local text = ("; %s: %.2f of at most %d%s"):format(which_text(rows, first, last), row.speedup,
         math.min(row.workers, cores or row.workers), cores_text(cores))
     if last < #rows and rows[#rows].speedup < FALLING * rows[best].speedup and row.workers < (cores or math.huge) then
         text = text .. ", and slower again with more"
     end
-    return text
+    return text, true
 end
 
 local function fewest_runs(rows)
@@ -194,10 +193,10 @@ local function speedup_of(model, axis, fixed, one)
     local base, base_name = baseline_of(model, fixed, one)
     local rows, best = rows_of(one, base)
     local fit, largest, counts = law_of(one, cores)
-    local text = ("%s: speed-up over %s %s%s"):format(one.label, base_name, speedups_text(one, rows, base),
-        best_text(one, rows, best, cores))
+    local best_said, is_faster = best_text(one, rows, best, cores)
+    local text = ("%s: speed-up over %s %s%s"):format(one.label, base_name, speedups_text(one, rows, base), best_said)
     -- what limits it is no question where there is nothing to limit
-    if rows[best].speedup >= LEAST_SPEEDUP then
+    if is_faster then
         text = text .. (fit and law_text(fit, largest) or no_law_text(one, cores, counts))
         if fit and counts < #one.points then text = ("%s (fitted up to the %d cores)"):format(text, cores) end
     end
