@@ -33,8 +33,8 @@ local function sentence(run, judged, verdict, track)
     local counted = ("%s, %d pairs%s"):format(interval_text(judged), judged.pairs,
         track and track.red and verdict == "regressed" and ", measured twice" or "")
     if SAID[verdict] then
-        local by = verdict == "regressed" and judged.effect - 1 or 1 - judged.effect
-        return ("%s (%s)"):format(SAID[verdict]:format(percent(by), b), counted)
+        local share = verdict == "regressed" and judged.effect - 1 or 1 - judged.effect
+        return ("%s (%s)"):format(SAID[verdict]:format(percent(share), b), counted)
     elseif verdict == "unchanged" then
         return ("no change of %s or more (%s)"):format(most, counted)
     end
