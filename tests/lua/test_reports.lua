@@ -303,6 +303,22 @@ function TestTerminal.test_red_is_what_counts()
     lu.assertTrue(has(verdicts.baseline(), "\27[31mchanged\27[0m"))
 end
 
+function TestTerminal.test_a_verdict_has_the_same_word_as_in_markdown()
+    local advised = { "regressed (advice)", "changed (advice)", "improved (advice)", "inconclusive (advice)",
+        "unchanged" }
+    local doc = verdicts.baseline()
+    for i, word in ipairs(advised) do
+        local v = verdicts.ab().verdicts[1]
+        v.verdict, v.gates, v.confirmed, v.case = word:match "^%l+", false, nil, "case " .. i
+        doc.verdicts[i] = v
+    end
+    local terminal, page = text.render(doc, { columns = 200 }), markdown.render(doc)
+    for i, word in ipairs(advised) do
+        lu.assertStrContains(terminal:match(("\n  case %d [^\n]*"):format(i)) .. "\n", "  " .. word .. "\n")
+        lu.assertStrContains(page:match(("\n| case %d [^\n]*"):format(i)), " " .. word .. " |")
+    end
+end
+
 function TestTerminal.test_thresholds_say_how_they_were_judged()
     local said = text.render(verdicts.thresholds(), { columns = 140 })
     lu.assertStrContains(said,
@@ -343,6 +359,9 @@ function TestFigures.test_changes_are_percent_and_large_ones_multiples()
     lu.assertEquals(change.effect(nil), "–")
     lu.assertEquals(change.of { kind = "time", effect = 30.8, low = 28.4, high = 31 }, "30.8 x (28.4 … 31.0)")
     lu.assertEquals(change.of { kind = "exact", a = 2700, b = 1800 }, "-900")
+    lu.assertEquals(change.of { kind = "exact", a = 100000, b = 1000369, unit = "B" }, "+900 kB")
+    lu.assertEquals(change.of { kind = "exact", a = 1000, b = 964, unit = "B" }, "-36 bytes")
+    lu.assertEquals(change.of { kind = "exact", a = 2, b = 1002, unit = "1" }, "+1,000")
 end
 
 function TestFigures.test_counters_keep_their_digits()

@@ -59,12 +59,13 @@ end
 local function difference(v)
     local by = v.b - v.a
     if by == 0 then return "none" end
+    if v.unit == "B" then return (by > 0 and "+" or "-") .. human.bytes(math.abs(by)) end
     return (by > 0 and "+" or "") .. human.group(math.tointeger(by) or by)
 end
 
 --- What changed, by how much, how sure.
 ---@param v table  a verdict of a results document
----@return string such as "+5.2 % (+4.1 … +6.3)"; of an exact counter "+900"
+---@return string such as "+5.2 % (+4.1 … +6.3)"; of an exact counter "+900", "+900 kB"
 function M.of(v)
     if v.kind == "exact" and v.a and v.b then return difference(v) end
     if not v.effect then return "–" end

@@ -34,6 +34,17 @@ function M.is_yellow(doc, v)
     return (v.verdict == "regressed" or v.verdict == "changed") and not M.is_red(doc, v)
 end
 
+--- A verdict as tables call it: whether it was seen twice, and whether it decides anything.
+---@param v table
+---@return string such as "regressed, twice", "inconclusive (advice)"
+function M.word(v)
+    local word = v.verdict
+    if word == "regressed" and v.confirmed then word = word .. ", twice" end
+    -- that nothing changed is nothing to act upon, whether it decides or not
+    if v.gates == false and v.verdict ~= "unchanged" then word = word .. " (advice)" end
+    return word
+end
+
 --- How many cases an A/B run judged: each has two sides, and several verdicts.
 ---@param doc table
 ---@return integer

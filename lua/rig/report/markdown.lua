@@ -108,9 +108,9 @@ local function summary(doc)
 end
 
 local function verdict_word(doc, v)
-    local word = v.verdict == "regressed" and v.confirmed and "regressed, twice" or v.verdict
+    local word = judged.word(v)
     if judged.is_red(doc, v) then return "❌ **" .. word .. "**" end
-    if judged.is_yellow(doc, v) then return "⚠️ " .. word .. (v.gates == false and " (advice)" or "") end
+    if judged.is_yellow(doc, v) then return "⚠️ " .. word end
     if v.verdict == "improved" and judged.is_valid(doc) then return "✅ " .. word end
     return word
 end

@@ -17,11 +17,7 @@ local STYLE = { improved = "green", unchanged = nil, inconclusive = "yellow" }
 
 local function verdict_cell(doc)
     return function(v)
-        local text = v.verdict
-        if v.verdict == "regressed" and v.confirmed then text = text .. ", twice" end
-        if v.gates == false and v.verdict ~= "unchanged" and v.verdict ~= "inconclusive" then
-            text = text .. " (advice)"
-        end
+        local text = judged.word(v)
         if judged.is_red(doc, v) then return text, "red" end
         if judged.is_yellow(doc, v) then return text, "yellow" end
         return text, judged.is_valid(doc) and STYLE[v.verdict] or nil
