@@ -84,10 +84,11 @@ end
 ---@field accept_counters boolean?
 ---@field strict boolean?
 
-local function conclude(doc, outcome, strict)
+local function conclude(doc, outcome, strict, is_partial)
     local exit = 0
     if outcome == "regressed" then exit = status.EXIT.regressed end
-    if strict and (outcome == "inconclusive" or outcome == "nothing") then exit = status.EXIT.inconclusive end
+    local unsettled = outcome == "inconclusive" or outcome == "nothing" or outcome == "passed" and is_partial
+    if strict and unsettled then exit = status.EXIT.inconclusive end
     doc.exit = status.worst(doc.exit, exit)
     if exit ~= 0 then
         doc.status = status.word(doc.exit)
@@ -103,12 +104,13 @@ end
 ---@param opts rig.GateOptions
 ---@return string? problem why they cannot be compared; the document is as it was, but for its status
 function M.apply(doc, base, path, opts)
-    local verdicts, notes = compare.documents(base, doc, opts)
+    local verdicts, notes, counts = compare.documents(base, doc, opts)
     local gate = opts.gate or {}
     doc.baseline = {
         file = path, started = base.started, gate_time = gate.time == true, gate_counters = gate.counters == true,
         accept_counters = opts.accept_counters == true, min_effect = opts.min_effect or compare.MIN_EFFECT,
         notes = json.list(verdicts and notes or { notes }),
+        compared = counts and counts.compared, not_compared = counts and counts.not_compared,
     }
     if not verdicts then
         -- a run that failed has said so; that nothing of it can be compared follows from that
@@ -117,7 +119,7 @@ function M.apply(doc, base, path, opts)
     end
     doc.verdicts = json.list(doc.verdicts)
     table.move(verdicts, 1, #verdicts, #doc.verdicts + 1, doc.verdicts)
-    conclude(doc, compare.outcome(verdicts), opts.strict)
+    conclude(doc, compare.outcome(verdicts), opts.strict, counts.not_compared > 0)
 end
 
 ---Whether two names are of one file: results must not replace the baseline that they did not live up to.

@@ -305,12 +305,13 @@ end
 ---@param opts rig.CompareOptions|nil
 ---@return table[]|nil verdicts  nil where they cannot be compared
 ---@return string[]|string notes  what a reader must know about the comparison; or why there is none
+---@return { compared: integer, not_compared: integer }|nil counts  of cases
 function M.documents(base, new, opts)
     opts = with_defaults(opts)
     local problem = M.no_baseline(base) or other_scenario(base, new)
     if problem then return nil, problem end
     opts.of_body = new.scenario.kind == "body"
-    local matched, notes, differing = cases.match(base, new)
+    local matched, notes, differing, left_out = cases.match(base, new)
     if #matched == 0 then return nil, nothing_common(notes, differing) end
     local verdicts = json.list()
     problem = compare_times(matched, opts, verdicts, notes)
@@ -318,7 +319,7 @@ function M.documents(base, new, opts)
     compare_counters(matched, opts, verdicts, notes)
     note_origins(base, new, notes)
     note_advice(base, new, opts.gate.time, notes)
-    return verdicts, notes
+    return verdicts, notes, { compared = #matched, not_compared = left_out }
 end
 
 --- Why nothing planned can be found in a baseline, before anything is measured.

@@ -114,6 +114,22 @@ function TestRun.test_when_nothing_decides_strict_is_not_content()
     wants(rig(SCENARIO, "-q", "--baseline", BASE, "--strict"), 0)
 end
 
+function TestRun.test_a_case_that_was_not_compared_is_counted_and_no_success_to_strict()
+    local doc = read(BASE)
+    doc.cases[2].params.chunk, doc.scenario.params.chunk = 5, nil
+    write(BASE, doc)
+    local result = wants(rig(SCENARIO, "--baseline", BASE, "--markdown", NEW), 0, "1 compared, 1 not compared")
+    lu.assertStrContains(result.out, "chunk is 5 in the base and 1 now, not compared")
+    lu.assertStrContains(rigtest.read(NEW), "### ⚠️ adds: passed")
+    lu.assertStrContains(rigtest.read(NEW), "1 compared, 1 not compared")
+    wants(rig(SCENARIO, "-q", "--baseline", BASE, "--strict", "--json", NEW), 6)
+    local saved = read(NEW)
+    lu.assertTrue(results.check(saved))
+    lu.assertEquals({ saved.baseline.compared, saved.baseline.not_compared }, { 1, 1 })
+    wants(rig("compare", BASE, NEW), 0, "passed: 1 compared, 1 not compared")
+    wants(rig("compare", BASE, NEW, "-q", "--strict"), 6)
+end
+
 function TestRun.test_the_kernels_counters_decide_when_asked()
     local doc = read(BASE)
     for _, case in ipairs(doc.cases) do

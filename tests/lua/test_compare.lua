@@ -229,6 +229,16 @@ function TestMatching.test_what_did_not_end_ok_is_not_compared()
     has_note(notes, "builtin+chunk=4, 20,000: skipped in the base, not compared")
 end
 
+function TestMatching.test_what_is_skipped_on_both_sides_is_not_missing()
+    local base, new = document(), document()
+    base.cases[1].status, new.cases[1].status, base.skipped = "skipped", "skipped", 1
+    local _, _, counts = compare.documents(base, new)
+    lu.assertEquals(counts, { compared = 3, not_compared = 0 })
+    new.cases[2].status = "failed"
+    _, _, counts = compare.documents(base, new)
+    lu.assertEquals(counts, { compared = 2, not_compared = 1 })
+end
+
 function TestMatching.test_a_parameter_that_is_new_is_no_difference()
     local new = document()
     change_all("reads", false)(new)

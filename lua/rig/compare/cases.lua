@@ -171,7 +171,7 @@ end
 
 -- What looks like the same case and is not one, with what tells them apart.
 local function note_near_misses(of_base, of_new, names, notes)
-    local told, by_label = {}, {}
+    local told, by_label, count = {}, {}, 0
     for _, group in ipairs(of_base.groups) do
         if not of_new.by_key[group.key] then by_label[group.label] = group end
     end
@@ -180,10 +180,10 @@ local function note_near_misses(of_base, of_new, names, notes)
         if near then
             local words = differences(near.params, group.params, names)
             notes[#notes + 1] = ("%s: %s, not compared"):format(group.label, table.concat(words, ", "))
-            told[group], told[near] = true, true
+            told[group], told[near], count = true, true, count + 1
         end
     end
-    return told
+    return told, count
 end
 
 local AXES = { "start", "delivery", "channel", "chunk", "barrier", "impl" }
@@ -211,6 +211,7 @@ local function note_missing(groups, others, told, where, notes)
         if not others[group.key] and not told[group] then labels[#labels + 1] = group.label end
     end
     if #labels > 0 then notes[#notes + 1] = ("only in %s, not compared: %s"):format(where, some(labels)) end
+    return #labels
 end
 
 -- "faulted" where all runs of a case did, nil where one can be compared.
@@ -221,18 +222,20 @@ local function unusable(group)
 end
 
 local function pair_up(groups, by_key, notes)
-    local pairs_found = {}
+    local pairs_found, count = {}, 0
     for _, group in ipairs(groups) do
         local other = by_key[group.key]
         local problem = other and (unusable(other) and unusable(other) .. " in the base"
             or unusable(group) and unusable(group) .. " now")
         if problem then
             notes[#notes + 1] = ("%s: %s, not compared"):format(group.label, problem)
+            -- what is skipped on both sides is as it was
+            if unusable(other) ~= "skipped" or unusable(group) ~= "skipped" then count = count + 1 end
         elseif other then
             pairs_found[#pairs_found + 1] = { base = other, new = group }
         end
     end
-    return pairs_found
+    return pairs_found, count
 end
 
 -- Parameters with one value on each side, and not the same one.
@@ -251,15 +254,16 @@ end
 ---@return { base: rig.CaseGroup, new: rig.CaseGroup }[] pairs  in the order of the new document
 ---@return string[] notes  what is only on one side, and what was not measured
 ---@return string[] differing  parameters that have one value on each side, and another
+---@return integer left_out  how many cases of either side were not compared; skipped on both is none
 function M.match(base, new)
     local names, labels, notes = names_to_match(base, new), label_names(base, new), {}
     local of_base, of_new = groups_of(base, names, labels), groups_of(new, names, labels)
-    local matched = pair_up(of_new.groups, of_base.by_key, notes)
+    local matched, unmeasured = pair_up(of_new.groups, of_base.by_key, notes)
     note_axes(matched, names, notes)
-    local told = note_near_misses(of_base, of_new, names, notes)
-    note_missing(of_base.groups, of_new.by_key, told, "the base", notes)
-    note_missing(of_new.groups, of_base.by_key, told, "the new results", notes)
-    return matched, notes, differing(base, new, names)
+    local told, near = note_near_misses(of_base, of_new, names, notes)
+    local gone = note_missing(of_base.groups, of_new.by_key, told, "the base", notes)
+    local added = note_missing(of_new.groups, of_base.by_key, told, "the new results", notes)
+    return matched, notes, differing(base, new, names), unmeasured + near + gone + added
 end
 
 return M

@@ -67,9 +67,10 @@ function M.render(doc, opts)
     local paint = layout.painter(opts.color)
     local lines = M.section(doc, math.max(NARROWEST, opts.columns or DEFAULT_COLUMNS), paint)
     local exit = doc.exit ~= 0 and (" (exit %d)"):format(doc.exit) or ""
-    local style = doc.status == "passed" and "green" or doc.exit == 0 and "yellow" or "red"
+    local some = judged.compared(doc)
+    local style = doc.status == "passed" and not some and "green" or doc.exit == 0 and "yellow" or "red"
     table.insert(lines, 1, paint("bold", human.clean(doc.scenario.name)))
-    local counts = judged.counts(doc) or "nothing that decides"
+    local counts = (some and some .. ", " or "") .. (judged.counts(doc) or "nothing that decides")
     lines[#lines + 1] = ("\n  %s: %s%s"):format(paint(style, doc.status), counts, exit)
     return table.concat(lines, "\n") .. "\n"
 end

@@ -77,6 +77,15 @@ function M.counts(doc)
     return #words > 0 and table.concat(words, ", ") or nil
 end
 
+--- How many cases a comparison was about, where it was not about all of them.
+---@param doc table
+---@return string|nil such as "1 compared, 1 not compared"
+function M.compared(doc)
+    local baseline = doc.baseline
+    if not baseline or (baseline.not_compared or 0) == 0 then return nil end
+    return ("%d compared, %d not compared"):format(baseline.compared or 0, baseline.not_compared)
+end
+
 --- Whether a threshold was left out, as one is for cases that the command line left out: it neither held nor failed.
 ---@param t table
 ---@return boolean

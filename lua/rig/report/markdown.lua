@@ -87,7 +87,8 @@ local MARK = { passed = "✅", failed = "❌", regressed = "❌", faulted = "❌
 local function heading(doc)
     local exit = doc.exit ~= 0 and (" (exit %d)"):format(doc.exit) or ""
     local name = escape(doc.scenario.name, LONGEST_CELL)
-    return ("### %s %s: %s%s"):format(MARK[doc.status] or "⚠️", name, doc.status, exit)
+    local partial = doc.status == "passed" and judged.compared(doc)
+    return ("### %s %s: %s%s"):format(not partial and MARK[doc.status] or "⚠️", name, doc.status, exit)
 end
 
 local function summary(doc)
@@ -100,6 +101,7 @@ local function summary(doc)
     for _, status in ipairs({ "failed", "faulted", "error", "skipped", "interrupted" }) do
         if counts[status] then words[#words + 1] = ("%d %s"):format(counts[status], status) end
     end
+    words[#words + 1] = judged.compared(doc)
     words[#words + 1] = judged.counts(doc)
     words[#words + 1] = judged.thresholds(doc)
     if all > 0 then words[#words + 1] = ("%s of %s right"):format(human.group(right), human.count(all, "result")) end

@@ -148,7 +148,8 @@ local threshold = object({
 
 local baseline = object({
     file = text, started = optional(text), gate_time = flag, accept_counters = flag, gate_counters = optional(flag),
-    min_effect = optional(number), notes = later_list(text),
+    min_effect = optional(number), notes = later_list(text), compared = optional(count),
+    not_compared = optional(count),
 })
 
 local host = object({

@@ -223,6 +223,7 @@ local function counts_text(doc)
     if all > 0 and not doc.ab then
         words[#words + 1] = ("%s of %s right"):format(human.group(right), human.count(all, "result"))
     end
+    words[#words + 1] = judged.compared(doc)
     words[#words + 1] = judged.counts(doc)
     words[#words + 1] = judged.thresholds(doc)
     if doc.duration_s then words[#words + 1] = human.duration(doc.duration_s) end
@@ -235,7 +236,8 @@ local function verdict(ctx)
     local exit = doc.exit ~= 0 and (" (exit %d)"):format(doc.exit) or ""
     local said = ("%s: %s%s"):format(doc.status, counts_text(doc), exit)
     local wrapped = layout.wrap(said, ctx.width, "    ", ctx.width - 2)
-    local status = ctx.paint(STATUS_STYLE[doc.status] or "yellow", doc.status)
+    local is_partial = doc.status == "passed" and judged.compared(doc) ~= nil
+    local status = ctx.paint(not is_partial and STATUS_STYLE[doc.status] or "yellow", doc.status)
     local lines = { "  " .. status .. wrapped:sub(#doc.status + 1) }
     local verify = doc.verify
     if verify and not verify.right then
