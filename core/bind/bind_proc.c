@@ -226,10 +226,9 @@ static int l_close(lua_State *L) {
 }
 
 void bind_proc(lua_State *L) {
-    static const luaL_Reg methods[] = {{"pid", l_pid},     {"wait", l_wait},   {"stop", l_stop},
-                                       {"finish", l_finish},
-                                       {"kill", l_kill},   {"alive", l_alive}, {"memory", l_memory},
-                                       {"close", l_close}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"pid", l_pid},       {"wait", l_wait},   {"stop", l_stop},
+                                       {"finish", l_finish}, {"kill", l_kill},   {"alive", l_alive},
+                                       {"memory", l_memory}, {"close", l_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"fork", l_fork}, {NULL, NULL}};
     handle_methods(L, HANDLE_PROC, methods);
     luaL_setfuncs(L, functions, 0);

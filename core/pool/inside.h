@@ -51,7 +51,7 @@ struct worker {
     struct chunk_list chunks;
     bool ready, leaving;
     bool heard_all; /* its stream has ended: there is nothing to wait for but its end */
-    bool stopped; /* leaving, without having got the fixed data */
+    bool stopped;   /* leaving, without having got the fixed data */
     enum worker_fate fate;
     bool doomed; /* told to end because of `doom` */
     enum outcome_kind doom;
