@@ -63,8 +63,12 @@ static inline int job_init(void *ctx, unsigned worker, const uint8_t *fixed, siz
     struct job_context *c = ctx;
     (void)owner;
     __atomic_fetch_add(&c->inits, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&c->init_fails, __ATOMIC_SEQ_CST) > 0) {
-        __atomic_fetch_sub(&c->init_fails, 1, __ATOMIC_SEQ_CST);
+    unsigned left = __atomic_load_n(&c->init_fails, __ATOMIC_SEQ_CST);
+    /* in one step: of two that look at the same time only one may take the last one */
+    while (left > 0 && !__atomic_compare_exchange_n(&c->init_fails, &left, left - 1, false,
+                                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+    if (left > 0) {
         return say(out, "the initializer failed");
     }
     if (fixed == NULL) {
