@@ -164,7 +164,8 @@ function TestGithub.test_nothing_is_annotated_elsewhere_or_when_all_is_well()
     end
     scenario(6)
     local well = in_actions("true", "-q")
-    lu.assertEquals(well.out:gsub("mapping\n", ""), "")
+    -- what else this machine does is no business of the test
+    lu.assertEquals(well.out:gsub("mapping\n", ""):gsub("::warning [^\n]*noise::[^\n]*\n", ""), "")
 end
 
 function TestGithub.test_the_summary_of_a_step_is_written_only_when_asked_for()
