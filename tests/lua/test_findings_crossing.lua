@@ -293,7 +293,9 @@ function TestCommand.test_the_budget_bounds_it()
         "--json", "out.json")
     lu.assertEquals(ran.exit, 0, ran.err)
     local doc = assert(results.read("out.json"))
-    lu.assertStrContains(doc.cases[#doc.cases].reason or "", "budget of 7.00 s spent")
+    -- it ends in the middle of a case, which says so, or between two
+    local last = doc.cases[#doc.cases]
+    lu.assertTrue((last.reason or ""):find "budget of 7.00 s spent" ~= nil or doc.duration_s > 6, doc.duration_s)
 end
 
 os.exit(lu.LuaUnit.run())
