@@ -55,7 +55,7 @@ function M.body(run, call)
     if not wanted_s or plan.smoke then return end
     plan.calibrated = plan.calibrated or {}
     local key = key_of(run.case)
-    local known = run.opts.calibrated and { n = run.opts.calibrated } or plan.calibrated[key]
+    local known = plan.calibrated[key]
     if not known then
         metric.start()
         local fine, n, seconds = xpcall(search, hooks.keep_halt, run, call, wanted_s)

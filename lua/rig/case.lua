@@ -275,6 +275,18 @@ function M.empty(case)
     }
 end
 
+---A case of which nobody came back to say how it went.
+---@param case rig.Case
+---@param reason string
+---@param outcome? "died"|"timeout"  died unless given
+---@return table record
+function M.lost(case, reason, outcome)
+    local record = M.empty(case)
+    record.status, record.reason = "faulted", reason
+    record.errors[1] = { outcome = outcome or "died", message = reason }
+    return record
+end
+
 -- Takes the reason out of a halt; anything else raised is a mistake of rig's own, and goes on up.
 local function absorb(run, raised)
     if not hooks.is_halt(raised) then error(raised, 0) end

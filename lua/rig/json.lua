@@ -49,7 +49,10 @@ local function guarded(fn, ...)
     error(value, 0)
 end
 
-local function valid_utf8(s)
+---The same text, with a mark in place of every byte that is no UTF-8.
+---@param s string
+---@return string
+function M.valid_utf8(s)
     local _, bad = utf8.len(s)
     if not bad then return s end
     local parts, from = {}, 1
@@ -69,7 +72,7 @@ local function encode_string(s, path)
     end
     -- cjson escapes every slash, which is legal and makes paths hard to read; a slash in its output is
     -- always preceded by the backslash that it added.
-    return (cjson.encode(valid_utf8(s)):gsub("\\/", "/"))
+    return (cjson.encode(M.valid_utf8(s)):gsub("\\/", "/"))
 end
 
 local function encode_number(n)

@@ -127,6 +127,16 @@ local function add_outputs(parser)
     once(parser, "--junit --junit-xml", "JUnit XML for CI systems"):argname "F"
 end
 
+-- What whatever measures understands.
+local function add_running(parser)
+    once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
+    parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
+    parser:flag("--force", "run also what does not fit in memory")
+    parser:flag("-q --quiet", "say nothing but what went wrong")
+    parser:flag("--no-progress", "no status line")
+    add_look(parser)
+end
+
 local function run_parser()
     local parser = new_parser("run", "Runs a scenario and says what it found.")
     parser:argument("scenario", "a Lua file"):args "?"
@@ -140,12 +150,7 @@ local function run_parser()
     once(parser, "--baseline", "compare with these saved results"):argname "F"
     add_gates(parser)
     add_judging(parser)
-    once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
-    parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
-    parser:flag("--force", "run also what does not fit in memory")
-    parser:flag("-q --quiet", "say nothing but what went wrong")
-    parser:flag("--no-progress", "no status line")
-    add_look(parser)
+    add_running(parser)
     return parser
 end
 
@@ -160,13 +165,8 @@ local function ab_parser()
     once(parser, "--json --export-json", "write the results there; - is stdout"):argname "F"
     add_outputs(parser)
     once(parser, "--budget", "longest time for the whole run"):argname "D"
-    once(parser, "--label", "a text that is kept in the results"):argname "TEXT"
     add_judging(parser)
-    parser:flag("-x --fail-fast --exitfirst", "stop at the first case that does not pass")
-    parser:flag("--force", "run also what does not fit in memory")
-    parser:flag("-q --quiet", "say nothing but what went wrong")
-    parser:flag("--no-progress", "no status line")
-    add_look(parser)
+    add_running(parser)
     return parser
 end
 

@@ -23,7 +23,6 @@ local SIGALRM = 14
 ---@field force? boolean       also what does not fit in memory
 ---@field fail_fast? boolean   stop at the first case that did not pass
 ---@field budget_s? number     seconds for the whole run
----@field calibrated? integer  n for every calibrated body, which is then not searched for
 ---@field find_crossing? string a parameter: more of its values are run, to find where one of two becomes the faster
 ---@field label? string
 ---@field argv? string[]
@@ -96,17 +95,15 @@ end
 -- Cases are measured in an order that is drawn, anew in each round: what drifts while they run (heat, memory that the
 -- machine has to find first, other work) then falls on all of them and not on the last ones. Rounds follow each other.
 local function order_of(plan)
-    local rng, order = core.rng("order", plan.seed or 0), {}
-    for i in ipairs(plan.cases) do order[i] = i end
-    local first = 1
-    while first <= #order do
-        local last = first
-        while plan.cases[last + 1] and plan.cases[last + 1].run == plan.cases[first].run do last = last + 1 end
-        for i = last, first + 1, -1 do
-            local j = rng:int(first, i)
-            order[i], order[j] = order[j], order[i]
+    local rng, order, round = core.rng("order", plan.seed or 0), {}, {}
+    for i, case in ipairs(plan.cases) do
+        round[#round + 1] = i
+        local next_case = plan.cases[i + 1]
+        if not next_case or next_case.run ~= case.run then
+            rng:shuffle(round)
+            table.move(round, 1, #round, #order + 1, order)
+            round = {}
         end
-        first = last + 1
     end
     return order
 end

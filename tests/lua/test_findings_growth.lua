@@ -4,20 +4,10 @@
 
 local lu = require("luaunit")
 local findings = require("rig.findings")
+local found = require("found")
 local synthetic = require("synthetic")
 
-local function of_kind(list, kind)
-    local found = {}
-    for _, finding in ipairs(list) do
-        if finding.kind == kind then found[#found + 1] = finding end
-    end
-    return found
-end
-
--- The first of a kind.
-local function one(doc, kind)
-    return of_kind(findings.of(doc), kind)[1]
-end
+local of_kind, one = found.of_kind, found.one
 
 local timed = synthetic.timed
 

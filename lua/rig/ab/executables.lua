@@ -194,13 +194,6 @@ end
 
 -- ---- measuring -----------------------------------------------------------------------------------------------------
 
-local function broken(case, reason)
-    local record = measure_case.empty(case)
-    record.status, record.reason = "faulted", reason
-    record.errors[1] = { outcome = "died", message = reason }
-    return record
-end
-
 local function end_text(said)
     local why = said.signal and ("was ended by signal %d"):format(said.signal)
         or ("ended with exit status %d"):format(said.status)
@@ -246,14 +239,15 @@ local function measure(program, opts, twin, side, iterations, limit_s)
     words.timeout = limit_s
     local said, message, code = core.exec(words)
     if not said and code == "ETIMEDOUT" then
-        return broken(twin[side], ("it had not ended after %s"):format(units.format_duration(limit_s)))
+        local reason = ("it had not ended after %s"):format(units.format_duration(limit_s))
+        return measure_case.lost(twin[side], reason, "timeout")
     elseif not said then
         return nil, message, code
     end
     local doc, problem
     if said.stdout ~= "" then doc, problem = json.decode(said.stdout) end
     problem = not_the_results(said, doc, problem, opts)
-    if problem then return broken(twin[side], problem) end
+    if problem then return measure_case.lost(twin[side], problem) end
     return record_of(doc, twin)
 end
 

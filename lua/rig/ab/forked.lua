@@ -37,23 +37,13 @@ end
 local function measure(plan, case, opts, out)
     collect_as_usual()
     core.set_force(opts.force or false)
-    out:put(plain(measure_case.measure(plan, case, {
-        force = opts.force, fresh = true,
-    })))
+    out:put(plain(measure_case.measure(plan, case, { force = opts.force, fresh = true })))
 end
 
 local function end_text(finished)
     if not finished then return "its coordinator did not end" end
     if finished.signal then return ("its coordinator was ended by signal %d"):format(finished.signal) end
     return ("its coordinator ended with exit status %d"):format(finished.exit)
-end
-
--- A case whose coordinator said nothing: the script, or a library that it loaded, took it down.
-local function broken(case, reason)
-    local record = measure_case.empty(case)
-    record.status, record.reason = "faulted", reason
-    record.errors[1] = { outcome = "died", message = reason }
-    return record
 end
 
 --- Measures a case once.
@@ -79,7 +69,8 @@ function M.measure(plan, case, opts)
     from:close()
     if not record and code == "ETIMEDOUT" then
         child:stop(0)
-        return broken(case, ("it had not ended after %s"):format(units.format_duration(opts.limit_s)))
+        local reason = ("it had not ended after %s"):format(units.format_duration(opts.limit_s))
+        return measure_case.lost(case, reason, "timeout")
     end
     if not record and code == "ECANCELED" then
         child:finish(TO_TIDY_UP_S)
@@ -88,8 +79,8 @@ function M.measure(plan, case, opts)
     local finished = child:wait(10)
     if not finished then child:stop(0) end
     calibrate.remember(plan, case, record)
-    if record then return record end
-    return broken(case, end_text(finished))
+    -- it said nothing: the script, or a library that it loaded, took it down
+    return record or measure_case.lost(case, end_text(finished))
 end
 
 return M

@@ -142,12 +142,8 @@ local function never_ended(run, twin, side, took)
     local longest = run.longest[twin.index]
     if run.ended[side][twin.index] or not longest or took < 10 * longest then return nil end
     if core.interrupted() ~= SIGALRM or not run.opts.budget_s then return nil end
-    local record = measure_case.empty(twin[side])
-    record.status = "faulted"
-    record.reason = ("it had not ended after %s; the other side takes %s"):format(units.format_duration(took),
-        units.format_duration(longest))
-    record.errors[1] = { outcome = "timeout", message = record.reason }
-    return record
+    return measure_case.lost(twin[side], ("it had not ended after %s; the other side takes %s"):format(
+        units.format_duration(took), units.format_duration(longest)), "timeout")
 end
 
 local function drop(run, twin, side, record)

@@ -18,7 +18,6 @@ local LEAST_PAIRS = 6
 ---@field red table|nil        what the look saw that was red; since then everything is measured a second time
 ---@field verdict string|nil   set when nothing more is to be measured
 ---@field reason string|nil    why a verdict is none
----@field spent_s number
 
 ---@class rig.Schedule
 local Schedule = {}
@@ -32,7 +31,7 @@ Schedule.__index = Schedule
 function M.new(count, opts)
     local tracks = {}
     for i = 1, count do
-        tracks[i] = { ratios = {}, same = {}, all = {}, look = 0, spent_s = 0 }
+        tracks[i] = { ratios = {}, same = {}, all = {}, look = 0 }
     end
     return setmetatable({
         tracks = tracks, min_effect = opts.min_effect, random = opts.random, widest_first = opts.widest_first,

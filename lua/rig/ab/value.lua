@@ -8,25 +8,14 @@ local M = {}
 
 local EXACT = { "tasks", "messages", "payload_bytes", "forks" }
 
-local function sum(list)
-    local total = 0
-    for _, x in ipairs(list) do total = total + x end
-    return total
-end
-
 --- Seconds for an iteration, from the start of the pool through its close. The mean of the case: where others want the
 --- processors too, an iteration takes one time or a longer one, and the mean of a few tells their mixture better than
 --- their median does. A case in which the machine stood still is one of many pairs, whose median is taken.
 ---@param record table  a case as it was measured
 ---@return number|nil seconds  nil where nothing was measured to its end
 function M.seconds(record)
-    local phases = record.phases
-    local n = #phases.map_s
-    if record.status ~= "ok" or n == 0 then return nil end
-    local once = (phases.start_s or 0) + (phases.close_s or 0)
-    if record.params.barrier then once = once + (phases.deliver_s or 0) end
-    local seconds = (once + sum(phases.map_s) + sum(phases.reduce_s or {})) / n
-    return seconds > 0 and seconds or nil
+    local seconds = record.status == "ok" and record.s_per_iteration
+    return seconds and seconds > 0 and seconds or nil
 end
 
 --- Processor time of all workers together for an iteration.

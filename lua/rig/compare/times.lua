@@ -2,36 +2,13 @@
 --- Not for pairs measured by turns, whose authority is greater: that is paired.lua.
 --- Neighbours: stats.lua (medians), compare.lua (which times).
 
+local distributions = require "rig.distributions"
 local stats = require "rig.stats"
 
 local M = {}
 
 --- Below this many values on a side there is no interval.
 M.FEWEST = 6
-
--- The normal distribution by its series, which converges fast where quantiles of intervals lie (|z| < 7).
--- Source: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.2.11.
-local function normal(z)
-    local sum, term, k = z, z, 1
-    while math.abs(term) > 1e-17 * math.abs(sum) do
-        k = k + 2
-        term = term * z * z / k
-        sum = sum + term
-    end
-    return 0.5 + sum * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-end
-
--- By halving: 60 steps are all the digits there are, and it is asked for a few times in a comparison.
-local function normal_quantile(p)
-    local low, high = -7.0, 7.0
-    for _ = 1, 60 do
-        local middle = (low + high) / 2
-        if normal(middle) < p then low = middle else high = middle end
-    end
-    return (low + high) / 2
-end
-
-M.normal_quantile = normal_quantile
 
 -- Which order statistics enclose about the middle 95 %, and how many standard deviations of the median they are
 -- from it, exactly, by the binomial distribution. Logarithms, because 0.5^n is zero above n = 1074.
@@ -45,7 +22,7 @@ local function rank_of(n)
             below = below + math.exp(log_term)
             log_term = log_term + math.log((n - k) / (k + 1))
         end
-        ranks[n] = { c, normal_quantile(1 - below) }
+        ranks[n] = { c, distributions.normal_quantile(1 - below) }
     end
     return table.unpack(ranks[n])
 end
@@ -69,7 +46,8 @@ end
 function M.ratio_interval(xs, ys, confidence)
     if math.min(#xs, #ys) < M.FEWEST or xs[1] <= 0 or ys[1] <= 0 then return nil end
     local middle = math.log(stats.quantile(ys, 0.5) / stats.quantile(xs, 0.5))
-    local half = normal_quantile(1 - (1 - confidence) / 2) * math.sqrt(variance_of_median(xs) + variance_of_median(ys))
+    local deviation = math.sqrt(variance_of_median(xs) + variance_of_median(ys))
+    local half = distributions.normal_quantile(1 - (1 - confidence) / 2) * deviation
     return math.exp(middle - half), math.exp(middle + half)
 end
 

@@ -3,6 +3,7 @@
 
 local human = require("rig.report.human")
 local layout = require("rig.report.layout")
+local paired = require("rig.paired")
 local text = require("rig.report.text")
 
 local M = {}
@@ -15,7 +16,7 @@ local function sides_text(sides)
 end
 
 local function plan_text(info, known)
-    local words = { human.count(known.cases, "case"), "up to 160 pairs each" }
+    local words = { human.count(known.cases, "case"), ("up to %d pairs each"):format(paired.looks[#paired.looks]) }
     if info.budget_s and info.budget_s < known.most_s then
         words[#words + 1] = ("the budget of %s"):format(human.duration(info.budget_s))
     elseif known.most_s > 0 then

@@ -163,8 +163,6 @@ local function failed_note(doc)
     return { style = "red", text = human.count(cases, "case") .. " not judged: a side of it failed, see the failures" }
 end
 
-local MOST_PAIRS = 160
-
 local function unsettled_note(doc)
     local cases, least = 0, math.huge
     for _, v in ipairs(doc.verdicts or {}) do
@@ -179,7 +177,8 @@ local function unsettled_note(doc)
             .. "more on both sides (runs=6, more iterations), or both together with --ab" }
     end
     local budget = doc.ab.budget_s
-    local more = least < MOST_PAIRS and budget
+    local looks = doc.ab.looks or {}
+    local more = least < (looks[#looks] or 0) and budget
         and ("The budget was %s: give more time (--budget)"):format(human.duration(budget))
         or "More time does not help; longer maps, or a quieter machine (rig doctor) do"
     return { style = "yellow", text = ("%s: the interval still holds both a change that counts and none. %s, or a "

@@ -2,29 +2,17 @@
 -- readers of CSV refuse. What cannot stand is replaced, never dropped, so that it is seen that something was there.
 -- Not for terminals, which obey more than these characters: human.clean. Neighbours: junit, csv, markdown, annotations.
 
+local json = require("rig.json")
+
 local M = {}
 
 local REPLACEMENT = "\u{FFFD}"
-
-local function valid_utf8(text)
-    local _, bad = utf8.len(text)
-    if not bad then return text end
-    local parts, from = {}, 1
-    while bad do
-        parts[#parts + 1] = text:sub(from, bad - 1)
-        parts[#parts + 1] = REPLACEMENT
-        from = bad + 1
-        _, bad = utf8.len(text, from)
-    end
-    parts[#parts + 1] = text:sub(from)
-    return table.concat(parts)
-end
 
 --- Line ends, tabs and everything printable stay as they are.
 ---@param text any  what is no string is written as Lua writes it
 ---@return string
 function M.text(text)
-    text = valid_utf8(tostring(text))
+    text = json.valid_utf8(tostring(text))
     -- U+FFFE and U+FFFF are valid UTF-8 and no characters of XML
     return (text:gsub("[%z\1-\8\11\12\14-\31\127]", REPLACEMENT):gsub("\xEF\xBF[\xBE\xBF]", REPLACEMENT))
 end
