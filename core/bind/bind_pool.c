@@ -6,6 +6,7 @@
 
 #include "bind/bind_pool.h"
 #include "bind/codec.h"
+#include "bind/items.h"
 #include "bind/open.h"
 #include "bind/placed.h"
 #include "pool/axes.h"
@@ -13,13 +14,19 @@
 static const char pool_name[] = "rig.core.pool";
 
 struct bind_pool *bind_pool_check(lua_State *L) {
-    struct bind_pool *b = luaL_checkudata(L, 1, pool_name);
+    return bind_pool_at(L, 1);
+}
+
+struct bind_pool *bind_pool_at(lua_State *L, int idx) {
+    struct bind_pool *b = luaL_checkudata(L, idx, pool_name);
     if (b->pool == NULL)
         luaL_error(L, "the pool could not be started or was terminated");
     if (b->iterating)
         luaL_error(L, "the pool is running: its items cannot use it");
     if (b->owner != b->job.state->sys.pid)
         luaL_error(L, "a pool can only be used by the process that started it");
+    if (b->busy)
+        luaL_error(L, "the pool is running, or its last call was broken off");
     b->job.L = L;
     return b;
 }
@@ -29,7 +36,8 @@ static void release(lua_State *L, struct bind_pool *b) {
                    &b->job.worker, &b->job.params, &b->job.fixed};
     struct pool *p = b->pool;
     b->pool = NULL;
-    pool_free(p);
+    pool_free(p); /* and all batches with it */
+    futures_free(L, b);
     buf_free(&b->fixed);
     for (size_t i = 0; i < sizeof refs / sizeof *refs; i++) {
         luaL_unref(L, LUA_REGISTRYINDEX, *refs[i]);
@@ -113,6 +121,8 @@ static void take_config(lua_State *L, struct bind_pool *b, struct pool_config *c
     take_axes(L, c);
     c->workers = (unsigned)take_number(L, "workers", 1, 1e6);
     c->chunk = (uint32_t)take_number(L, "chunk", 0, UINT32_MAX);
+    c->max_tasks = (uint64_t)take_number(L, "max_tasks", 0, 1e15);
+    c->max_messages = (uint64_t)take_number(L, "max_messages", 0, 1e15);
     c->timeout_ns = (int64_t)(take_number(L, "timeout", 0, 1e9) * 1e9);
     lua_getfield(L, 1, "barrier");
     c->barrier = lua_toboolean(L, -1);
@@ -123,7 +133,8 @@ static void take_config(lua_State *L, struct bind_pool *b, struct pool_config *c
     j->worker = take_function(L, "worker", false);
     j->params = take_value(L, "p");
     take_fixed(L, b, c);
-    c->job = (struct pool_job){.ctx = j, .init = job_init, .run = job_run, .finish = job_finish};
+    c->job = (struct pool_job){
+        .ctx = j, .init = job_init, .run_all = job_run_all, .finish = job_finish};
 }
 
 static struct bind_pool *push_new(lua_State *L) {
@@ -133,7 +144,7 @@ static struct bind_pool *push_new(lua_State *L) {
     b->job.L = L;
     b->owner = b->job.state->sys.pid;
     b->job.map = b->job.init = b->job.finish = b->job.worker = LUA_NOREF;
-    b->job.params = b->job.fixed = LUA_NOREF;
+    b->job.params = b->job.fixed = b->futures.by_id = LUA_NOREF;
     buf_init(&b->fixed, &b->job.state->sys);
     luaL_setmetatable(L, pool_name);
     return b;
@@ -157,7 +168,7 @@ static int l_pool(lua_State *L) {
     return 3;
 }
 
-static int fail(lua_State *L, struct bind_pool *b, int err) {
+int bind_pool_fail(lua_State *L, struct bind_pool *b, int err) {
     const char *why = pool_why(b->pool);
     lua_pushnil(L);
     if (err == -ECANCELED)
@@ -174,69 +185,22 @@ static int l_wait_ready(lua_State *L) {
     struct bind_pool *b = bind_pool_check(L);
     int err = pool_wait_ready(b->pool, DEADLINE_NEVER);
     if (err < 0)
-        return fail(L, b, err);
+        return bind_pool_fail(L, b, err);
     lua_pushboolean(L, 1);
     return 1;
 }
 
 /* One run: where items come from and where results go. Lives on the stack of l_run. */
 struct run {
-    lua_State *L;
+    struct items items;
     struct bind_pool *b;
-    int items, results, failures;
-    lua_Integer next, count; /* count: of a table or a number; -1 for an iterator */
+    int results, failures;
     lua_Integer n_failures;
-    bool raised; /* the iterator's error is on the stack */
 };
-
-static int item_refused(struct buf *out, size_t len, size_t pieces, const struct codec_error *e,
-                        lua_Integer index) {
-    char text[512], root[48];
-    buf_truncate(out, len, pieces);
-    snprintf(root, sizeof root, "items[%lld]", (long long)index);
-    codec_error_text(e, root, text, sizeof text);
-    return buf_add(out, text, strlen(text)) < 0 ? -ENOMEM : 2;
-}
-
-/* Pushes the next item: 1, 0 at the end, -ECANCELED when the iterator raised. */
-static int push_item(struct run *r) {
-    lua_State *L = r->L;
-    if (r->count >= 0 && r->next >= r->count)
-        return 0;
-    r->next++;
-    if (lua_type(L, r->items) == LUA_TNUMBER) {
-        lua_pushinteger(L, r->next);
-    } else if (lua_type(L, r->items) == LUA_TTABLE) {
-        lua_rawgeti(L, r->items, r->next);
-    } else {
-        lua_pushvalue(L, r->items);
-        r->b->iterating = true;
-        int status = state_call(L, 0, 1);
-        r->b->iterating = false;
-        if (status != LUA_OK) {
-            r->raised = true;
-            return -ECANCELED;
-        }
-        if (lua_isnil(L, -1)) {
-            lua_pop(L, 1);
-            return 0;
-        }
-    }
-    return 1;
-}
 
 static int next_item(void *ctx, struct buf *out) {
     struct run *r = ctx;
-    struct codec_error error;
-    int got = push_item(r);
-    if (got <= 0)
-        return got;
-    size_t len = out->len, pieces = out->n_pieces;
-    int err = codec_encode(r->L, -1, out, &error);
-    lua_pop(r->L, 1);
-    if (err == -EINVAL)
-        return item_refused(out, len, pieces, &error, r->next);
-    return err < 0 ? err : 1;
+    return items_next(&r->items, r->b, out);
 }
 
 #define FAILURES_MAX 100
@@ -244,7 +208,7 @@ static int next_item(void *ctx, struct buf *out) {
 static int take_outcome(void *ctx, const struct outcome *o, const uint8_t *value, size_t len,
                         struct block *owner) {
     struct run *r = ctx;
-    lua_State *L = r->L;
+    lua_State *L = r->b->job.L;
     size_t used;
     if (o->kind == OUTCOME_OK) {
         if (codec_decode(L, value, len, owner, &used) < 0)
@@ -257,34 +221,25 @@ static int take_outcome(void *ctx, const struct outcome *o, const uint8_t *value
     return 0;
 }
 
-static void take_items(lua_State *L, struct run *r) {
-    int type = lua_type(L, 2);
-    r->count = -1;
-    if (type == LUA_TTABLE)
-        r->count = (lua_Integer)lua_rawlen(L, 2);
-    else if (type == LUA_TNUMBER)
-        r->count = luaL_checkinteger(L, 2);
-    else if (type != LUA_TFUNCTION)
-        luaL_typeerror(L, 2, "table of items, number of items or iterator");
-    luaL_argcheck(L, type != LUA_TNUMBER || r->count >= 0, 2, "the number of items is negative");
-}
-
 /* pool:run(items) -> results, report | nil, message, code, report */
 static int l_run(lua_State *L) {
     struct bind_pool *b = bind_pool_check(L);
-    struct run r = {.L = L, .b = b, .items = 2, .results = 3, .failures = 4};
-    take_items(L, &r);
+    struct run r = {.b = b, .results = 3, .failures = 4};
+    items_check(L, 2, &r.items);
     lua_settop(L, 2);
     luaL_checkstack(L, 64, "pool:run");
-    lua_createtable(L, r.count > 0 && r.count < INT32_MAX ? (int)r.count : 0, 0);
+    lua_Integer count = r.items.count;
+    lua_createtable(L, count > 0 && count < INT32_MAX ? (int)count : 0, 0);
     lua_newtable(L);
     struct pool_io io = {.ctx = &r, .next = next_item, .take = take_outcome};
-    int err = pool_map(b->pool, &io, r.count > 0 ? (uint64_t)r.count : 0);
-    if (r.raised)
+    b->busy = true;
+    int err = pool_map(b->pool, &io, count > 0 ? (uint64_t)count : 0);
+    b->busy = false;
+    if (r.items.raised)
         return lua_error(L);
     int n = 0;
     if (err < 0)
-        n = fail(L, b, err);
+        n = bind_pool_fail(L, b, err);
     else
         lua_pushvalue(L, r.results);
     push_report(L, b->pool, r.failures);
@@ -301,7 +256,7 @@ static int l_close(lua_State *L) {
     struct bind_pool *b = bind_pool_check(L);
     int err = pool_close(b->pool);
     if (err != 0)
-        return fail(L, b, err > 0 ? -EREMOTEIO : err);
+        return bind_pool_fail(L, b, err > 0 ? -EREMOTEIO : err);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -310,7 +265,8 @@ static int l_terminate(lua_State *L) {
     struct bind_pool *b = luaL_checkudata(L, 1, pool_name);
     if (b->iterating)
         luaL_error(L, "the pool is running: its items cannot use it");
-    release(L, b);
+    if (!b->busy || b->owner != b->job.state->sys.pid) /* a finalizer, in the middle of a call: the pool's own comes later */
+        release(L, b);
     return 0;
 }
 
@@ -337,6 +293,8 @@ void bind_pool(lua_State *L) {
     luaL_setfuncs(L, meta, 0);
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
+    futures_open(L);
+    lazy_open(L);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);

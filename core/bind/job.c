@@ -8,17 +8,16 @@
 #include "bind/codec.h"
 #include "bind/worker_side.h"
 
-/* Stack slots in a worker, above job->base: the task as one function (see run_task), w and a key. */
-enum { AT_TASK = 1, AT_W };
+/* Stack slots in a worker, above job->base: the tasks of a message as one function, and w. */
+enum { AT_TASKS = 1, AT_W };
 
-/* Upvalues of run_task. */
+/* Upvalues of run_tasks. */
 enum { UP_MAP = 1, UP_FIXED, UP_W, UP_INDEX };
 
 struct encoded {
     const uint8_t *bytes;
     size_t len;
     struct block *owner;
-    lua_Integer index; /* of the item */
 };
 
 static int say(struct buf *out, const char *text) {
@@ -35,30 +34,48 @@ static int say_top(lua_State *L, struct buf *out) {
     return got;
 }
 
-/* Pushes the value of the struct encoded at argument 1; raises. */
-static void decode(lua_State *L) {
-    const struct encoded *e = lua_touserdata(L, 1);
+/* Pushes the value; raises. */
+static void decode(lua_State *L, const struct encoded *e) {
     size_t used;
     if (codec_decode(L, e->bytes, e->len, e->owner, &used) < 0)
         luaL_error(L, "the bytes of a value are damaged");
 }
 
 static int decode_alone(lua_State *L) {
-    decode(L);
+    decode(L, lua_touserdata(L, 1));
     return 1;
 }
 
-/* Decoding and the script's function in one protected call: two would cost as much as a small task. */
-static int run_task(lua_State *L) {
-    lua_pushvalue(L, lua_upvalueindex(UP_INDEX));
-    lua_pushinteger(L, ((const struct encoded *)lua_touserdata(L, 1))->index);
-    lua_rawset(L, lua_upvalueindex(UP_W));
-    lua_pushvalue(L, lua_upvalueindex(UP_MAP));
-    decode(L);
-    lua_pushvalue(L, lua_upvalueindex(UP_FIXED));
-    lua_pushvalue(L, lua_upvalueindex(UP_W));
-    lua_call(L, 3, 1);
-    return 1;
+/* The tasks of one message. */
+struct running {
+    struct tasks *tasks;
+    struct buf *out;
+    bool open; /* a task has begun and not ended */
+};
+
+static int encode_result(lua_State *L, struct buf *out);
+
+/* All tasks of a message in one protected call: one for each would cost more than a small task. Left by an
+ * error, which ends one task; called again for the others. */
+static int run_tasks(lua_State *L) {
+    struct running *r = lua_touserdata(L, 1);
+    struct task task;
+    while (tasks_next(r->tasks, &task)) {
+        struct encoded e = {task.item, task.len, task.owner};
+        r->open = true;
+        lua_pushvalue(L, lua_upvalueindex(UP_INDEX));
+        lua_pushinteger(L, (lua_Integer)task.number + 1);
+        lua_rawset(L, lua_upvalueindex(UP_W));
+        lua_pushvalue(L, lua_upvalueindex(UP_MAP));
+        decode(L, &e);
+        lua_pushvalue(L, lua_upvalueindex(UP_FIXED));
+        lua_pushvalue(L, lua_upvalueindex(UP_W));
+        lua_call(L, 3, 1);
+        int status = encode_result(L, r->out);
+        r->open = false;
+        tasks_end(r->tasks, status, r->out);
+    }
+    return 0;
 }
 
 struct start {
@@ -89,7 +106,7 @@ static void push_arguments(lua_State *L, const struct start *s) {
 }
 
 /* All that may raise, without memory for one: in a fork, an error that nobody here catches would go on in the
- * code of the parent. -> the task as one function, w */
+ * code of the parent. -> the tasks as one function, w */
 static int start_job(lua_State *L) {
     const struct start *s = lua_touserdata(L, 1);
     const struct job *j = s->job;
@@ -105,7 +122,7 @@ static int start_job(lua_State *L) {
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 3);
     lua_pushliteral(L, "index");
-    lua_pushcclosure(L, run_task, 4);
+    lua_pushcclosure(L, run_tasks, 4);
     lua_pushvalue(L, 3);
     return 2;
 }
@@ -114,7 +131,7 @@ int job_init(void *ctx, unsigned worker, const uint8_t *fixed, size_t len, struc
              struct buf *out) {
     struct job *j = ctx;
     lua_State *L = j->L;
-    struct start s = {.job = j, .worker = worker, .fixed = {fixed, len, owner, 0}};
+    struct start s = {.job = j, .worker = worker, .fixed = {fixed, len, owner}};
     if (!lua_checkstack(L, 64))
         return say(out, "no memory for the stack");
     side_begin(L, worker);
@@ -137,16 +154,21 @@ static int encode_result(lua_State *L, struct buf *out) {
     return say(out, text);
 }
 
-int job_run(void *ctx, uint64_t task, const uint8_t *item, size_t len, struct block *owner,
-            struct buf *out) {
+void job_run_all(void *ctx, struct tasks *tasks, struct buf *out) {
     struct job *j = ctx;
     lua_State *L = j->L;
-    struct encoded e = {item, len, owner, (lua_Integer)task + 1};
-    lua_pushvalue(L, j->base + AT_TASK);
-    lua_pushlightuserdata(L, &e);
-    if (state_call(L, 1, 1) != LUA_OK)
-        return say_top(L, out);
-    return encode_result(L, out);
+    struct running r = {.tasks = tasks, .out = out};
+    for (;;) {
+        lua_pushvalue(L, j->base + AT_TASKS);
+        lua_pushlightuserdata(L, &r);
+        if (state_call(L, 1, 0) == LUA_OK)
+            return;
+        say_top(L, out);
+        if (!r.open)
+            sys_exit(126); /* between two tasks: nobody's fault but ours */
+        r.open = false;
+        tasks_end(tasks, 1, out);
+    }
 }
 
 int job_finish(void *ctx, struct buf *out) {

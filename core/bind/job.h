@@ -16,8 +16,7 @@ struct job {
 /* The callbacks of pool.h; ctx is a struct job. */
 int job_init(void *ctx, unsigned worker, const uint8_t *fixed, size_t len, struct block *owner,
              struct buf *out);
-int job_run(void *ctx, uint64_t task, const uint8_t *item, size_t len, struct block *owner,
-            struct buf *out);
+void job_run_all(void *ctx, struct tasks *tasks, struct buf *out);
 int job_finish(void *ctx, struct buf *out);
 
 #endif

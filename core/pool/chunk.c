@@ -11,33 +11,56 @@
 #define CHUNK_NS       2e6 /* and no longer work than this, or the others wait for the last one */
 #define CHUNK_MAX      65536
 #define CHUNK_BYTES    ((size_t)1 << 20)
+/* Chunks kept for later ones, and how much memory one of them may keep. */
+#define SPARE_MAX   256
+#define SPARE_BYTES ((size_t)64 << 10)
 
-static uint32_t chunk_size(const struct pool *p) {
+static uint32_t chunk_size(const struct batch *b) {
+    const struct pool *p = b->pool;
     if (p->config.chunk > 0)
         return p->config.chunk;
     if (p->task_ns <= 0)
         return 1;
     double n = CHUNK_NS / p->task_ns, least = CHUNK_LEAST_NS / p->task_ns;
+    double share = 1 / (2.0 * p->config.workers);
     /* Towards the end smaller ones, so that the last worker is not left alone with a large one. */
-    if (p->hint > p->account.n) {
-        double fair = (double)(p->hint - p->account.n) / (2.0 * p->config.workers);
+    if (b->hint > b->account.n) {
+        double fair = (double)(b->hint - b->account.n) * share;
         n = n < fair ? n : fair > least ? fair : least;
     }
+    if (b->window > 0 && n > b->window * share)
+        n = b->window * share;
     return n < 1 ? 1 : n > CHUNK_MAX ? CHUNK_MAX : (uint32_t)n;
 }
 
-static struct chunk *chunk_new(struct pool *p, uint64_t first) {
-    struct chunk *c = sys_malloc(p->sys, sizeof *c);
-    if (c == NULL)
-        return NULL;
-    *c = (struct chunk){.first = first, .message = {.head.type = FRAME_TASKS, .kept = true}};
-    buf_init(&c->message.body, p->sys);
+static struct chunk *chunk_new(struct batch *b, uint64_t first) {
+    struct pool *p = b->pool;
+    struct chunk *c = chunk_pop(&p->spare);
+    if (c == NULL) {
+        c = sys_malloc(p->sys, sizeof *c);
+        if (c == NULL)
+            return NULL;
+        buf_init(&c->message.body, p->sys);
+    }
+    struct buf body = c->message.body;
+    *c = (struct chunk){.batch = b,
+                        .epoch = b->epoch,
+                        .first = first,
+                        .message = {.head.type = FRAME_TASKS, .kept = true, .body = body}};
     return c;
 }
 
-void chunk_free(struct chunk *c) {
+static void chunk_free(struct chunk *c) {
     buf_free(&c->message.body);
     sys_free(c);
+}
+
+void chunk_release(struct pool *p, struct chunk *c) {
+    buf_clear(&c->message.body);
+    if (p->spare.n < SPARE_MAX && c->message.body.cap <= SPARE_BYTES)
+        chunk_append(&p->spare, c);
+    else
+        chunk_free(c);
 }
 
 void chunk_append(struct chunk_list *l, struct chunk *c) {
@@ -48,6 +71,7 @@ void chunk_append(struct chunk_list *l, struct chunk *c) {
         l->first = c;
     l->last = c;
     l->n++;
+    l->bytes += buf_size(&c->message.body);
 }
 
 struct chunk *chunk_pop(struct chunk_list *l) {
@@ -57,9 +81,9 @@ struct chunk *chunk_pop(struct chunk_list *l) {
     return c;
 }
 
-struct chunk *chunk_find(const struct chunk_list *l, uint64_t task) {
+struct chunk *chunk_find(const struct chunk_list *l, uint32_t epoch, uint64_t task) {
     struct chunk *c = l->first;
-    while (c != NULL && !(task >= c->first && task - c->first < c->count))
+    while (c != NULL && !(c->epoch == epoch && task >= c->first && task - c->first < c->count))
         c = c->next;
     return c;
 }
@@ -75,6 +99,7 @@ void chunk_remove(struct chunk_list *l, struct chunk *c) {
     if (l->last == c)
         l->last = before;
     l->n--;
+    l->bytes -= buf_size(&c->message.body);
 }
 
 void chunk_free_all(struct chunk_list *l) {
@@ -82,93 +107,138 @@ void chunk_free_all(struct chunk_list *l) {
         chunk_free(c);
 }
 
-/* An item that cannot be sent ends here, in error, and has no part in any message. */
-static int refuse_item(struct pool *p, struct buf *body, size_t at) {
-    int err = account_add(&p->account, 1);
+/* An item that is not sent ends here and has no part in any message. */
+static int end_item(struct batch *b, struct buf *body, size_t at, enum outcome_kind kind) {
+    int err = account_add(&b->account, 1);
     if (err < 0)
         return err;
-    struct outcome o = {.task = p->account.n - 1,
-                        .kind = OUTCOME_ERROR,
+    struct outcome o = {.task = b->account.n - 1,
+                        .kind = kind,
                         .attempt = 1,
-                        .exit_code = -1,
-                        .message = (const char *)body->data + at,
-                        .message_len = body->len - at};
-    account_finish(&p->account, o.task, o.kind, 0);
-    err = p->io->take(p->io->ctx, &o, NULL, 0, NULL);
+                        .exit_code = -1};
+    if (kind == OUTCOME_ERROR) {
+        o.message = (const char *)body->data + at;
+        o.message_len = body->len - at;
+    }
+    account_finish(&b->account, o.task, o.kind, 0);
+    batch_tell(b, &o, NULL, 0, NULL);
     body->len = at;
-    return err;
+    return b->error;
 }
 
-/* Adds the next item: 1; 0 none left; 2 the chunk must end here; -errno. */
-static int add_item(struct pool *p, struct chunk *c) {
+/* The length of the item that begins at `at` is known now. Nearly always it takes the four bytes that
+ * were left for it. */
+static int set_length(struct buf *body, size_t at, uint64_t len) {
+    uint8_t field[RECORD_MAX];
+    size_t n = frame_put_len(field, len), more = n - sizeof(uint32_t);
+    if (more > 0) {
+        if (buf_reserve(body, more) < 0)
+            return -ENOMEM;
+        memmove(body->data + at + n, body->data + at + n - more, body->len - at - (n - more));
+        body->len += more;
+        for (size_t i = body->n_pieces; i > 0 && body->pieces[i - 1].at > at; i--)
+            body->pieces[i - 1].at += more;
+    }
+    memcpy(body->data + at, field, n);
+    return 0;
+}
+
+/* Adds the next item. As `next` of pool_io, and -errno. */
+static int add_item(struct batch *b, struct chunk *c) {
     struct buf *body = &c->message.body;
     size_t at = body->len, before = buf_size(body);
-    uint64_t len = 0;
-    int err = buf_add(body, &len, sizeof len);
-    if (err < 0)
-        return err;
-    int got = p->io->next(p->io->ctx, body);
-    if (got == 2) {
-        memmove(body->data + at, body->data + at + sizeof len, body->len - at - sizeof len);
-        body->len -= sizeof len;
-        err = refuse_item(p, body, at);
-        return err < 0 ? err : 2;
+    if (body->cap - at < sizeof(uint32_t) && buf_reserve(body, sizeof(uint32_t)) < 0)
+        return -ENOMEM;
+    body->len += sizeof(uint32_t);
+    int got = b->io.next(b->io.ctx, body);
+    if (got == POOL_REFUSED || got == POOL_CANCELLED) {
+        memmove(body->data + at, body->data + at + sizeof(uint32_t),
+                body->len - at - sizeof(uint32_t));
+        body->len -= sizeof(uint32_t);
+        int err = end_item(b, body, at, got == POOL_REFUSED ? OUTCOME_ERROR : OUTCOME_CANCELLED);
+        return err < 0 ? err : POOL_REFUSED;
     }
-    if (got != 1) {
+    if (got != POOL_ITEM) {
         body->len = at;
         return got;
     }
-    len = buf_size(body) - before - sizeof len;
-    memcpy(body->data + at, &len, sizeof len);
-    err = account_add(&p->account, 1);
+    int err = set_length(body, at, buf_size(body) - before - sizeof(uint32_t));
+    if (err == 0)
+        err = account_add(&b->account, 1);
     c->count++;
-    return err < 0 ? err : 1;
+    return err < 0 ? err : POOL_ITEM;
 }
 
-static int chunk_fill(struct pool *p, struct chunk *c) {
-    uint32_t want = chunk_size(p);
+static int chunk_fill(struct batch *b, struct chunk *c, uint32_t want) {
     while (c->count < want && buf_size(&c->message.body) < CHUNK_BYTES) {
-        int got = add_item(p, c);
+        int got = add_item(b, c);
         if (got < 0)
             return got;
-        if (got == 0)
-            p->exhausted = true;
-        if (got == 0 || (got == 2 && c->count > 0))
+        if (got == POOL_NO_ITEM)
+            b->exhausted = true;
+        if (got == POOL_NO_ITEM || got == POOL_LATER || (got == POOL_REFUSED && c->count > 0))
             break;
-        if (got == 2)
-            c->first = p->account.n;
+        if (got == POOL_REFUSED)
+            c->first = b->account.n;
     }
     c->message.head.first = c->first;
     c->message.head.count = c->count;
-    c->message.head.epoch = p->epoch;
+    c->message.head.epoch = c->epoch;
     return c->count > 0;
 }
 
-int chunk_next(struct pool *p, struct chunk **out) {
-    *out = chunk_pop(&p->retry);
-    if (*out != NULL)
-        return 1;
-    if (p->exhausted)
+static void note_size(struct chunk_stats *s, uint32_t n) {
+    s->messages++;
+    s->least = s->least == 0 || n < s->least ? n : s->least;
+    s->most = n > s->most ? n : s->most;
+}
+
+/* Of chunks that come back, without the tasks that were cancelled meanwhile. */
+static int pop_retry(struct batch *b, struct chunk **out) {
+    struct chunk *c;
+    while ((c = chunk_pop(&b->retry)) != NULL) {
+        uint32_t open = 0;
+        for (uint32_t i = 0; i < c->count; i++)
+            open += account_is_open(&b->account, c->first + i);
+        *out = c;
+        if (open == c->count)
+            return 1;
+        int err = chunk_retry(c);
+        chunk_release(b->pool, c);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+int chunk_next(struct batch *b, uint32_t most, struct chunk **out) {
+    int again = pop_retry(b, out);
+    if (again != 0)
+        return again;
+    if (b->exhausted || b->gone || b->error < 0)
         return 0;
-    struct chunk *c = chunk_new(p, p->account.n);
+    struct chunk *c = chunk_new(b, b->account.n);
     if (c == NULL)
         return -ENOMEM;
-    int got = chunk_fill(p, c);
-    if (got <= 0)
-        chunk_free(c);
-    else
+    uint32_t want = chunk_size(b);
+    int got = chunk_fill(b, c, want < most ? want : most);
+    if (got > 0) {
+        note_size(&b->chunks, c->count);
         *out = c;
+    } else {
+        chunk_release(b->pool, c);
+    }
     return got;
 }
 
 /* A new chunk of tasks [from, to) of c, whose items begin at byte `at` and end at `end`. */
-static int retry_run(struct pool *p, const struct chunk *c, uint32_t from, uint32_t to, size_t at,
-                     size_t end) {
-    struct chunk *again = chunk_new(p, c->first + from);
+static int retry_run(const struct chunk *c, uint32_t from, uint32_t to, size_t at, size_t end) {
+    struct batch *b = c->batch;
+    struct chunk *again = chunk_new(b, c->first + from);
     int err = again ? buf_reserve(&again->message.body, end - at) : -ENOMEM;
     if (err < 0) {
         if (again != NULL)
-            chunk_free(again);
+            chunk_release(b->pool, again);
         return err;
     }
     buf_read(&c->message.body, at, again->message.body.data, end - at);
@@ -176,29 +246,38 @@ static int retry_run(struct pool *p, const struct chunk *c, uint32_t from, uint3
     again->count = to - from;
     again->message.head.first = again->first;
     again->message.head.count = again->count;
-    again->message.head.epoch = p->epoch;
-    chunk_append(&p->retry, again);
+    again->message.head.epoch = again->epoch;
+    chunk_append(&b->retry, again);
     return 0;
 }
 
-int chunk_retry(struct pool *p, const struct chunk *c) {
+/* Where the item after the one at `at` begins. */
+static size_t item_after(const struct buf *body, size_t at) {
+    uint8_t field[RECORD_MAX];
+    const uint8_t *p = field;
+    size_t left = buf_size(body) - at, n = left < sizeof field ? left : sizeof field;
+    uint64_t len = 0;
+    buf_read(body, at, field, n);
+    frame_get_len(&p, field + n, &len); /* false: it goes on beyond the field */
+    return at + (size_t)(p - field) + len;
+}
+
+int chunk_retry(const struct chunk *c) {
     size_t at = 0, run_at = 0;
     uint32_t run = UINT32_MAX; /* first task of the run of open ones, if there is one */
     int err = 0;
-    for (uint32_t i = 0; i < c->count && err == 0; i++) {
-        uint64_t len;
-        bool open = account_is_open(&p->account, c->first + i);
+    for (uint32_t i = 0; c->batch != NULL && i < c->count && err == 0; i++) {
+        bool open = account_is_open(&c->batch->account, c->first + i);
         if (open && run == UINT32_MAX) {
             run = i;
             run_at = at;
         } else if (!open && run != UINT32_MAX) {
-            err = retry_run(p, c, run, i, run_at, at);
+            err = retry_run(c, run, i, run_at, at);
             run = UINT32_MAX;
         }
-        buf_read(&c->message.body, at, &len, sizeof len);
-        at += sizeof len + len;
+        at = item_after(&c->message.body, at);
     }
     if (err == 0 && run != UINT32_MAX)
-        err = retry_run(p, c, run, c->count, run_at, at);
+        err = retry_run(c, run, c->count, run_at, at);
     return err;
 }

@@ -7,13 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum frame_type {
     FRAME_TASKS = 1, /* to a worker: items first .. first + count - 1 */
     FRAME_FIXED,     /* to a worker: the fixed data */
     FRAME_STOP,      /* to a worker: finish and leave */
     FRAME_READY,     /* from a worker: it holds the fixed data */
-    FRAME_RESULTS,   /* from a worker: `count` results, see result_head */
+    FRAME_RESULTS,   /* from a worker: `count` results */
     FRAME_FAILED,    /* from a worker: its initializer failed; the body says why */
     FRAME_VALUE,     /* on a queue or pipe of the user's: one value */
     FRAME_TYPES
@@ -36,13 +37,59 @@ struct frame_head {
     uint32_t spare;
 };
 
-/* In a FRAME_TASKS body an item is its length and its bytes; in FRAME_RESULTS a result is this and
- * `len` bytes: the value, or the message when status is not 0. */
-struct result_head {
-    uint64_t task;
-    uint64_t len;
-    uint32_t status, spare;
-};
+/* In a FRAME_TASKS body an item is its length and its bytes. In FRAME_RESULTS a result is four bytes that
+ * say which task it is of, counted from head.first, and how it ended (enum result_status), a length and
+ * so many bytes: the value, or the message of a failure. A length takes four bytes, twelve when it is
+ * too large for them. */
+enum result_status { RESULT_OK, RESULT_FAILED, RESULT_SKIPPED /* was not to run any more */ };
+
+#define FRAME_TASKS_MAX (UINT32_C(1) << 30) /* tasks of one message */
+#define RECORD_MAX      16                  /* bytes before a result's value at the most */
+
+static inline size_t frame_put_len(uint8_t *to, uint64_t len) {
+    uint32_t small = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX;
+    memcpy(to, &small, sizeof small);
+    if (small != UINT32_MAX)
+        return sizeof small;
+    memcpy(to + sizeof small, &len, sizeof len);
+    return sizeof small + sizeof len;
+}
+
+/* The length at *at, which moves past it; false when it is cut or says more than is there. */
+static inline bool frame_get_len(const uint8_t **at, const uint8_t *end, uint64_t *len) {
+    uint32_t small;
+    if ((size_t)(end - *at) < sizeof small)
+        return false;
+    memcpy(&small, *at, sizeof small);
+    *at += sizeof small;
+    *len = small;
+    if (small == UINT32_MAX) {
+        if ((size_t)(end - *at) < sizeof *len)
+            return false;
+        memcpy(len, *at, sizeof *len);
+        *at += sizeof *len;
+    }
+    return *len <= (size_t)(end - *at);
+}
+
+static inline size_t frame_put_record(uint8_t *to, uint32_t number, enum result_status status,
+                                      uint64_t len) {
+    uint32_t word = number << 2 | (uint32_t)status;
+    memcpy(to, &word, sizeof word);
+    return sizeof word + frame_put_len(to + sizeof word, len);
+}
+
+static inline bool frame_get_record(const uint8_t **at, const uint8_t *end, uint32_t *number,
+                                    enum result_status *status, uint64_t *len) {
+    uint32_t word;
+    if ((size_t)(end - *at) < sizeof word)
+        return false;
+    memcpy(&word, *at, sizeof word);
+    *at += sizeof word;
+    *number = word >> 2;
+    *status = (enum result_status)(word & 3);
+    return (word & 3) <= RESULT_SKIPPED && frame_get_len(at, end, len);
+}
 
 void frame_seal(struct frame_head *h);
 

@@ -10,6 +10,7 @@
 
 #define POOL_WORKERS_MAX 4096
 #define SLOT_RESULTS     ((size_t)32 << 10)
+#define SLOT_SKIPS       8 /* a power of two */
 
 /* Memory that a worker shares with the coordinator, which reads it while the worker runs (times,
  * counts) and after its death (what it was doing, and results that it had not sent). Stores are
@@ -18,12 +19,17 @@ struct slot {
     _Atomic int64_t started_ns, ready_ns;
     _Atomic int64_t init_ns;   /* when its initializer began */
     _Atomic int64_t finish_ns; /* when it was told to finish */
-    _Atomic uint32_t epoch;    /* the map that all below belongs to */
+    _Atomic uint32_t epoch;    /* the batch that all below belongs to */
+    _Atomic uint64_t first;    /* results below count their tasks from here */
     _Atomic uint64_t current;  /* the task it is running, plus 1; 0: none */
     _Atomic int64_t since_ns;  /* when that one began; kept only if there is a time limit */
     _Atomic uint64_t tasks, bytes_in, bytes_out, messages_in, messages_out;
     _Atomic uint64_t busy_ns;    /* in tasks, on the clock on the wall */
     _Atomic uint64_t longest_ns; /* its longest task of this map; the coordinator sets it to 0 */
+    _Atomic uint32_t halt;       /* it is about to be ended: it must not begin another task */
+    _Atomic uint32_t retired;    /* it has run max_tasks tasks, and leaves */
+    _Atomic uint32_t skips;      /* how many entries of `skip` were ever made */
+    _Atomic uint64_t skip[SLOT_SKIPS]; /* tasks that it must not begin: task_key */
     struct frame_head claim;     /* shared channel: the message it took last, see queue_get */
     _Atomic size_t results_len;  /* bytes of finished results below that may not be sent yet */
     uint8_t results[SLOT_RESULTS];
@@ -33,6 +39,8 @@ struct slot {
 struct chunk {
     struct chunk *next;
     struct message message; /* kept */
+    struct batch *batch;    /* NULL: it was given up; what still comes of it is dropped */
+    uint32_t epoch;
     uint64_t first;
     uint32_t count, ended;
 };
@@ -40,6 +48,24 @@ struct chunk {
 struct chunk_list {
     struct chunk *first, *last;
     unsigned n;
+    size_t bytes; /* of their messages */
+};
+
+/* See pool.h. */
+struct batch {
+    struct batch *next; /* in pool.batches */
+    struct pool *pool;
+    struct pool_io io;
+    uint64_t hint;
+    uint32_t epoch;
+    uint32_t window; /* see pool_bound; 0: not bounded */
+    bool exhausted;  /* io has no more items */
+    bool eager;      /* may be handed out in anybody's turn */
+    bool gone;       /* was given up inside one of our own calls: freed by the next one */
+    int error;       /* what a callback returned */
+    struct account account;
+    struct chunk_list retry; /* chunks whose worker ended before it began them */
+    struct chunk_stats chunks;
 };
 
 struct worker {
@@ -53,9 +79,11 @@ struct worker {
     bool heard_all; /* its stream has ended: there is nothing to wait for but its end */
     bool stopped;   /* leaving, without having got the fixed data */
     enum worker_fate fate;
-    bool doomed; /* told to end because of `doom` */
+    bool doomed; /* told to end because of one task, which ends as `doom`; the others are innocent */
     enum outcome_kind doom;
+    uint64_t doom_key;  /* task_key of it; 0: it had begun none */
     int64_t kill_at_ns; /* doomed: when patience ends */
+    uint64_t given, given_messages; /* what it was sent, for max_tasks */
     int64_t
         stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
     uint64_t seen_tasks;
@@ -74,13 +102,12 @@ struct pool {
     void *slots;
     size_t slots_size;
     struct queue *tasks, *results, *fixed_queue; /* NULL where the axes need none */
-    struct account account;
+    struct batch *batches;      /* those under way */
+    struct batch *map;          /* the last one of pool_map, which may have ended */
     struct chunk_list in_queue; /* shared channel: chunks that some worker has or will take */
-    struct chunk_list retry;    /* chunks whose worker died before it began them */
-    const struct pool_io *io;
-    bool exhausted; /* io has no more items */
-    uint64_t hint;
-    uint32_t epoch;
+    struct chunk_list spare;    /* chunks that are free, with the memory of their messages */
+    uint32_t epoch;             /* of the newest batch */
+    bool inside;                /* one of our calls is under way: a callback may come back here */
     double task_ns; /* smoothed duration of a task; 0: not known yet */
     unsigned ready_at_last;
     unsigned early_deaths; /* in a row, before a first task */
@@ -91,7 +118,7 @@ struct pool {
     struct pool_counters count;
     bool closed;
     bool finishing;     /* the workers were told to finish */
-    bool broken;        /* a map ended early: chunks of it are still under way */
+    bool broken;        /* no batch can go on: why says the reason */
     char last_end[128]; /* how the last worker ended that never ran a task */
     char *failure;      /* what a worker's initializer said last */
     char why[256];
@@ -105,11 +132,18 @@ struct worker_self {
     unsigned id;
     struct stream stream;
     struct buf out;
-    uint64_t flushed_first;
     uint32_t results; /* records in slot->results */
     uint64_t busy_ns; /* since results were sent */
-    int64_t begun_ns; /* when the task that runs began */
+    int64_t begun_ns; /* when the tasks began that are not in the times yet */
+    uint32_t untimed; /* how many there are of them */
+    uint32_t timed_together; /* how many are timed by one reading of the clock */
+    uint64_t messages;       /* of tasks, that it has taken */
 };
+
+/* A task among those of the last four thousand million batches. */
+static inline uint64_t task_key(uint32_t epoch, uint64_t task) {
+    return ((uint64_t)epoch << 32) ^ (task + 1);
+}
 
 /* pool.c */
 int worker_begin(struct pool *p, struct worker *w);
@@ -128,25 +162,41 @@ int pool_step(struct pool *p, int64_t deadline);
 int step_drain(struct pool *p, struct worker *w);
 struct worker *pool_worker(struct pool *p, unsigned id);
 
+/* batch.c */
+struct batch *batch_of(const struct pool *p, uint32_t epoch); /* NULL: there is none any more */
+/* Hands an outcome to the batch's owner; an error of the callback ends the batch. */
+void batch_tell(struct batch *b, const struct outcome *o, const uint8_t *value, size_t len,
+                struct block *owner);
+/* Frees those that were given up while we were inside. */
+void batch_sweep(struct pool *p);
+void batch_free_all(struct pool *p);
+
 /* map.c */
 int map_results(struct pool *p, unsigned worker, const struct received *r);
 /* Settles the tasks of a worker that ended: finished, died, to be given to others. *had_task: it ran
  * one when it ended. */
 int map_worker_ended(struct pool *p, struct worker *w, const struct proc_end *end, bool *had_task);
-/* Gives waiting tasks to workers. */
-int map_dispatch(struct pool *p);
+/* Gives waiting tasks to workers: those of b, and those that can go in anybody's turn. */
+int map_dispatch(struct pool *p, struct batch *b);
+
+/* limits.c */
 /* Deals with time limits; returns when to look again. */
 int64_t map_limits(struct pool *p);
+/* Ends what w runs now, if that is this task; false when it is not. Its outcome will be `kind`. */
+bool limits_end_task(struct pool *p, struct worker *w, uint32_t epoch, uint64_t task,
+                     enum outcome_kind kind);
 
 /* chunk.c */
-int chunk_next(struct pool *p, struct chunk **out); /* 1, 0: none left, -errno */
+/* The next tasks of b, at most `most` of them: 1, 0: none now or none left, -errno */
+int chunk_next(struct batch *b, uint32_t most, struct chunk **out);
 void chunk_append(struct chunk_list *l, struct chunk *c);
-struct chunk *chunk_find(const struct chunk_list *l, uint64_t task);
+struct chunk *chunk_find(const struct chunk_list *l, uint32_t epoch, uint64_t task);
 void chunk_remove(struct chunk_list *l, struct chunk *c);
-void chunk_free(struct chunk *c);
+/* Keeps it for the next one. */
+void chunk_release(struct pool *p, struct chunk *c);
 void chunk_free_all(struct chunk_list *l);
 struct chunk *chunk_pop(struct chunk_list *l);
-/* Puts the tasks of c that have not ended on p->retry. */
-int chunk_retry(struct pool *p, const struct chunk *c);
+/* Puts the tasks of c that have not ended on its batch's `retry`. */
+int chunk_retry(const struct chunk *c);
 
 #endif

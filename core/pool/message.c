@@ -89,3 +89,21 @@ int outbox_iov(const struct outbox *o, struct iovec *iov, int max) {
     iov[0].iov_len = sizeof m->head - o->sent;
     return 1 + buf_iov(&m->body, 0, iov + 1, max - 1);
 }
+
+int outbox_iov_all(const struct outbox *o, struct iovec *iov, int max) {
+    int n = outbox_iov(o, iov, max);
+    if (n == 0)
+        return 0;
+    size_t got = 0, whole = sizeof o->first->head + o->first->head.len - o->sent;
+    for (int i = 0; i < n; i++)
+        got += iov[i].iov_len;
+    for (const struct message *m = o->first->next; m != NULL && got == whole && n + 2 <= max;
+         m = m->next) {
+        iov[n++] = (struct iovec){(void *)(uintptr_t)&m->head, sizeof m->head};
+        whole = m->head.len;
+        got = 0;
+        for (int more = buf_iov(&m->body, 0, iov + n, max - n); more > 0; more--)
+            got += iov[n++].iov_len;
+    }
+    return n;
+}

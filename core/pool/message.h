@@ -44,7 +44,9 @@ void outbox_drop_first(struct outbox *o);
 /* Takes m out of the list, wherever it stands; does not free it. */
 void outbox_forget(struct outbox *o, struct message *m);
 void outbox_free(struct outbox *o);
-/* The next bytes to send; returns the number of entries, 0 when there is nothing. */
+/* The next bytes of the first message; returns the number of entries, 0 when there is nothing. */
 int outbox_iov(const struct outbox *o, struct iovec *iov, int max);
+/* The same, and the messages behind it: many small ones go out at once. */
+int outbox_iov_all(const struct outbox *o, struct iovec *iov, int max);
 
 #endif

@@ -29,8 +29,10 @@ struct outcome {
 
 struct account {
     struct sys *sys;
-    uint8_t *state; /* a byte a task */
-    uint64_t n, cap;
+    uint8_t *state; /* a byte a task, from `origin` on: all before it have ended and are forgotten */
+    uint64_t origin, cap;
+    uint64_t first_open; /* all tasks before it have ended */
+    uint64_t n;
     uint64_t open; /* tasks that have not ended */
     uint64_t ended[OUTCOME_KINDS];
     uint64_t *by_worker; /* tasks that ended ok or in error, by worker - 1 */
@@ -44,7 +46,8 @@ void account_free(struct account *a);
 /* Starts a new map without tasks. */
 void account_begin(struct account *a);
 
-/* Adds `count` tasks; the number of the first is a->n before the call. 0 or -ENOMEM. */
+/* Adds `count` tasks; the number of the first is a->n before the call. 0 or -ENOMEM. What it takes in
+ * memory grows with the distance from the oldest task that has not ended, not with all that ever were. */
 int account_add(struct account *a, uint64_t count);
 
 /* Notes that a worker has it. -ENOENT: no such task; -EALREADY: it has ended. */

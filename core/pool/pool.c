@@ -23,9 +23,6 @@ void pool_say(struct pool *p, const char *fmt, ...) {
 const char *pool_why(const struct pool *p) {
     return p->why;
 }
-const struct account *pool_account(const struct pool *p) {
-    return &p->account;
-}
 unsigned pool_ready(const struct pool *p) {
     return p->ready_at_last;
 }
@@ -96,13 +93,19 @@ static void fill_report(const struct pool *p, const struct worker *w, const stru
         r->end.exit_code = -1;
 }
 
+/* It has run as many tasks as it was to. */
+static bool has_retired(const struct worker *w) {
+    return atomic_load(&w->slot->retired) != 0;
+}
+
 static int remember(struct pool *p, struct worker *w, const struct proc_end *end) {
     size_t n = p->n_past + 1;
     struct worker_report *more = sys_realloc(p->sys, p->past, n * sizeof *more);
     if (more == NULL)
         return -ENOMEM;
     p->past = more;
-    w->fate = !w->leaving                       ? FATE_DIED
+    bool was_to = w->leaving || has_retired(w);
+    w->fate = !was_to                           ? FATE_DIED
               : w->stopped                      ? FATE_STOPPED
               : end != NULL && end->signal == 0 ? FATE_EXITED
                                                 : FATE_DIED;
@@ -172,7 +175,10 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
     say_end(w, end, p->last_end, sizeof p->last_end);
     if (p->early_deaths >= EARLY_DEATHS_MAX)
         return give_up(p);
-    p->count.replaced++;
+    if (has_retired(w))
+        p->count.renewed++;
+    else
+        p->count.replaced++;
     err = worker_begin(p, w);
     if (err < 0)
         pool_say(p, "a worker that had ended could not be replaced: %s", strerror(-err));
@@ -194,8 +200,7 @@ static int open_parts(struct pool *p) {
     for (unsigned i = 0; i < c->workers; i++) {
         stream_init(&p->workers[i].stream, p->sys, -1, -1, FD_SOCKET);
     }
-    err = account_init(&p->account, p->sys, c->workers);
-    if (err == 0 && c->deliver->by_bytes && c->fixed == NULL) {
+    if (c->deliver->by_bytes && c->fixed == NULL) {
         pool_say(p, "delivery=%s needs the fixed data as bytes", c->deliver->name);
         err = -EINVAL;
     }
@@ -235,6 +240,12 @@ int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, cha
     return err;
 }
 
+/* A callback left one of our calls by a jump: what it belongs to may be gone. */
+static void give_up_batches(struct pool *p) {
+    for (struct batch *b = p->batches; b != NULL; b = b->next)
+        b->gone = true;
+}
+
 static bool all_ready(const struct pool *p) {
     for (unsigned i = 0; i < p->config.workers; i++)
         if (!p->workers[i].ready)
@@ -243,7 +254,8 @@ static bool all_ready(const struct pool *p) {
 }
 
 int pool_wait_ready(struct pool *p, int64_t deadline) {
-    p->io = NULL; /* as in pool_close */
+    if (p->inside)
+        give_up_batches(p);
     while (!all_ready(p)) {
         int err = pool_step(p, deadline);
         if (err < 0)
@@ -316,7 +328,7 @@ int pool_close(struct pool *p) {
     if (p->closed)
         return 0;
     p->closed = true;
-    p->io = NULL; /* of a map that a callback left by a jump: it points nowhere now */
+    give_up_batches(p);
     int err = abandon_delivery(p);
     if (err == 0)
         err = pool_step(p, clock_now_ns()); /* those that ended idle */
@@ -357,8 +369,8 @@ void pool_free(struct pool *p) {
     p->config.channel->close(p);
     p->config.deliver->close(p);
     chunk_free_all(&p->in_queue);
-    chunk_free_all(&p->retry);
-    account_free(&p->account);
+    chunk_free_all(&p->spare);
+    batch_free_all(p);
     buf_free(&p->fixed);
     block_unref(p->config.placed);
     if (p->slots != NULL)

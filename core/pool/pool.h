@@ -18,8 +18,23 @@ struct start_ops;
 struct channel_ops;
 struct deliver_ops;
 
-/* What the workers do. All three are called in a worker, never in the coordinator; NULL is allowed for
- * init and finish. They return 0, or 1 with a message in `out`. */
+/* The tasks of one message, in a worker: begun and ended one after the other. */
+struct tasks;
+struct task {
+    uint64_t number;
+    const uint8_t *item;
+    size_t len;
+    struct block *owner; /* holds the bytes if not NULL */
+};
+
+/* Begins the next task: false when there is none, or sending a result failed. */
+bool tasks_next(struct tasks *t, struct task *task);
+/* Ends the one begun last; `status` is 0, or 1 for a failure. `out` has its value or the message, and is
+ * cleared. */
+void tasks_end(struct tasks *t, int status, struct buf *out);
+
+/* What the workers do. All are called in a worker, never in the coordinator; NULL is allowed for init,
+ * finish, and one of run and run_all. They return 0, or 1 with a message in `out`. */
 struct pool_job {
     void *ctx;
     /* `fixed` is NULL with delivery=inherit: ctx leads to it. `owner` holds the bytes if not NULL. */
@@ -28,16 +43,22 @@ struct pool_job {
     /* The task's item and, in `out`, its value. */
     int (*run)(void *ctx, uint64_t task, const uint8_t *item, size_t len, struct block *owner,
                struct buf *out);
+    /* For a job that can do better than one call a task: runs them all; `out` is for its use. */
+    void (*run_all)(void *ctx, struct tasks *t, struct buf *out);
     int (*finish)(void *ctx, struct buf *out);
 };
 
-/* Where a map's items come from and its outcomes go; called in the coordinator. */
+/* What `next` of pool_io returns. */
+enum { POOL_NO_ITEM, POOL_ITEM, POOL_REFUSED, POOL_LATER, POOL_CANCELLED };
+
+/* Where a batch's items come from and its outcomes go; called in the coordinator. */
 struct pool_io {
     void *ctx;
-    /* Appends the next item to `out`: 1; 0: there are no more; 2: this item cannot be sent, `out` has
-     * the message instead and the task ends in error; -errno ends the map. */
+    /* Appends the next item to `out`: POOL_ITEM; POOL_NO_ITEM: there are no more; POOL_LATER: none now;
+     * POOL_REFUSED: this item cannot be sent, `out` has the message instead and the task ends in error;
+     * POOL_CANCELLED: it ends as cancelled; -errno ends the batch. */
     int (*next)(void *ctx, struct buf *out);
-    /* A task ended; the value when it ended ok. 0, or -errno, which ends the map. */
+    /* A task ended; the value when it ended ok. 0, or -errno, which ends the batch. */
     int (*take)(void *ctx, const struct outcome *o, const uint8_t *value, size_t len,
                 struct block *owner);
 };
@@ -49,6 +70,8 @@ struct pool_config {
     const struct deliver_ops *deliver;
     uint32_t chunk; /* items in a message; 0: adapted to the tasks' duration */
     bool barrier;   /* for pool_wait_ready's caller; tasks go to workers that are ready anyway */
+    uint64_t max_tasks;      /* a worker leaves after so many, and is replaced; 0: never */
+    uint64_t max_messages;   /* the same in messages of tasks */
     int64_t timeout_ns;      /* for one task; 0: none */
     const struct buf *fixed; /* send and queue: the encoded fixed data; copied by reference */
     struct block *placed;    /* shm: a sealed block with the encoded fixed data */
@@ -69,7 +92,9 @@ struct worker_report {
 };
 
 struct pool_counters {
-    uint64_t tasks, messages, payload_bytes, forks, replaced;
+    uint64_t tasks, messages, payload_bytes, forks;
+    uint64_t replaced; /* workers that died */
+    uint64_t renewed;  /* workers that had run as many tasks as they were to */
     uint64_t undelivered_workers, undelivered_bytes;
 };
 
@@ -83,10 +108,46 @@ int pool_wait_ready(struct pool *p, int64_t deadline);
 
 /* Runs one map to its end. `hint` is the number of items, 0 when it is not known. 0 when all tasks
  * ended (see pool_account for how); -ECHILD, -ECANCELED or what a callback returned: the tasks left
- * were reported as cancelled. After an error only pool_free is of use. */
+ * were reported as cancelled. */
 int pool_map(struct pool *p, const struct pool_io *io, uint64_t hint);
 
+/* A batch: tasks under way that the caller does not wait for all at once. Several may be, and maps among
+ * them. Items are asked for in the batch's own turns; those of an `eager` one in anybody's, so its
+ * `next` must be quick and must not come back to this pool. */
+struct batch;
+
+/* 0 or -errno. */
+int pool_begin(struct pool *p, const struct pool_io *io, uint64_t hint, bool eager,
+               struct batch **out);
+
+/* At most so many tasks have been asked for and have not ended, so chunk=auto makes chunks that leave some
+ * for every worker. The bound itself is the io's, by POOL_LATER. */
+void pool_bound(struct batch *b, uint32_t window);
+
+/* Hands out what it can; if the batch has not ended then, waits until the deadline for something to
+ * happen, to any batch. 1: it has ended; 0: not yet; -errno as from pool_map. */
+int pool_turn(struct batch *b, int64_t deadline);
+
+/* Ends a task as cancelled, whatever has become of it: one that runs is stopped, with its worker, which is
+ * replaced. 1: it will end as cancelled, or has; 0: it has ended otherwise; -errno. */
+int pool_cancel(struct batch *b, uint64_t task);
+
+/* Gives the batch up: tasks that have not ended are cancelled, without a word; those that workers have
+ * already been sent may run. NULL is allowed. Never fails and may be called in a callback. */
+void pool_end(struct batch *b);
+
+/* Tasks asked for that have not ended. */
+uint64_t pool_under_way(const struct batch *b);
+const struct account *batch_account(const struct batch *b);
+
+/* Items in the messages of a batch. */
+struct chunk_stats {
+    uint64_t messages;
+    uint32_t least, most;
+};
+
 const struct account *pool_account(const struct pool *p); /* of the last map */
+struct chunk_stats pool_chunks(const struct pool *p);     /* of the last map */
 unsigned pool_ready(const struct pool *p);                /* workers ready at its last result */
 /* Time that a worker (from 1) spent in tasks of the last map, and the longest task of all: of workers
  * that lived to its end. On the clock on the wall: waiting for a processor counts. */

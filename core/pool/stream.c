@@ -38,7 +38,7 @@ void stream_send(struct stream *st, struct message *m) {
 int stream_flush(struct stream *st) {
     struct iovec iov[IOV_MAX_USED];
     uint64_t before = st->outbox.bytes;
-    for (int n; (n = outbox_iov(&st->outbox, iov, IOV_MAX_USED)) > 0;) {
+    for (int n; (n = outbox_iov_all(&st->outbox, iov, IOV_MAX_USED)) > 0;) {
         ssize_t put = fd_write_some(st->sys, st->out, st->type, iov, n);
         if (put == -EAGAIN)
             return 1;

@@ -13,6 +13,34 @@ static void store(_Atomic uint64_t *to, uint64_t v) {
     atomic_store_explicit(to, v, memory_order_relaxed);
 }
 
+/* ---- times ----------------------------------------------------------------------------------------- */
+
+/* Reading the clock takes as long as the smallest tasks. Those that take less than this are timed so many
+ * together, until they take longer again. */
+#define SHORT_NS       1000
+#define TIMED_TOGETHER 16
+
+/* In the slot before the results can be out: whoever has taken all results in may read it. */
+static void note_busy(struct worker_self *self) {
+    struct slot *slot = self->slot;
+    if (self->untimed == 0)
+        return;
+    int64_t now = clock_now_ns();
+    uint64_t ns = (uint64_t)(now - self->begun_ns);
+    self->begun_ns = now;
+    self->busy_ns += ns;
+    store(&slot->busy_ns, atomic_load_explicit(&slot->busy_ns, memory_order_relaxed) + ns);
+    /* of several, one may have taken nearly all the time */
+    bool is_short = ns < (uint64_t)SHORT_NS * self->untimed;
+    uint64_t longest = is_short ? ns / self->untimed : ns;
+    if (longest > atomic_load_explicit(&slot->longest_ns, memory_order_relaxed))
+        store(&slot->longest_ns, longest);
+    self->timed_together = is_short && self->pool->config.timeout_ns == 0 ? TIMED_TOGETHER : 1;
+    self->untimed = 0;
+}
+
+/* ---- results ---------------------------------------------------------------------------------------- */
+
 static int give(struct worker_self *self, struct frame_head *head, const struct iovec *iov, int n) {
     head->worker = (uint16_t)self->id;
     head->len = 0;
@@ -28,14 +56,16 @@ static int give(struct worker_self *self, struct frame_head *head, const struct 
 
 /* Sends the results that lie in the slot. They are forgotten only after they are out: killed in
  * between, they are there twice, and the coordinator takes the first. */
-static int flush_results(struct worker_self *self, uint32_t epoch) {
+static int flush_results(struct worker_self *self) {
     struct slot *slot = self->slot;
     if (self->results == 0)
         return 0;
+    note_busy(self);
     struct iovec iov = {.iov_base = slot->results, .iov_len = atomic_load(&slot->results_len)};
     struct frame_head head = {.type = FRAME_RESULTS,
                               .count = self->results,
-                              .epoch = epoch,
+                              .epoch = atomic_load(&slot->epoch),
+                              .first = atomic_load(&slot->first),
                               .busy_ns = self->busy_ns};
     int err = give(self, &head, &iov, 1);
     if (err < 0)
@@ -47,90 +77,145 @@ static int flush_results(struct worker_self *self, uint32_t epoch) {
 }
 
 /* A result too large for the slot goes out on its own, from where it lies. */
-static int give_large(struct worker_self *self, uint32_t epoch, struct result_head *r) {
-    struct iovec iov[GIVE_IOV + 1] = {{.iov_base = r, .iov_len = sizeof *r}};
-    struct frame_head head = {.type = FRAME_RESULTS, .count = 1, .epoch = epoch};
-    int n = buf_iov(&self->out, 0, iov + 1, GIVE_IOV);
-    size_t sum = 0;
+static int give_large(struct worker_self *self, const uint8_t *record, size_t record_len,
+                      const struct buf *out) {
+    note_busy(self);
+    struct iovec iov[GIVE_IOV + 1] = {{(void *)(uintptr_t)record, record_len}};
+    struct frame_head head = {.type = FRAME_RESULTS,
+                              .count = 1,
+                              .epoch = atomic_load(&self->slot->epoch),
+                              .first = atomic_load(&self->slot->first)};
+    int n = buf_iov(out, 0, iov + 1, GIVE_IOV);
+    size_t sum = 0, len = buf_size(out);
     for (int i = 1; i <= n; i++)
         sum += iov[i].iov_len;
-    if (sum == r->len)
+    if (sum == len)
         return give(self, &head, iov, n + 1);
-    uint8_t *whole = sys_malloc(self->pool->sys, r->len); /* in more pieces than fit a message */
+    uint8_t *whole = sys_malloc(self->pool->sys, len); /* in more pieces than fit a message */
     if (whole == NULL)
         return -ENOMEM;
-    buf_copy(&self->out, whole);
-    iov[1] = (struct iovec){.iov_base = whole, .iov_len = r->len};
+    buf_copy(out, whole);
+    iov[1] = (struct iovec){.iov_base = whole, .iov_len = len};
     int err = give(self, &head, iov, 2);
     sys_free(whole);
     return err;
 }
 
-static int keep_result(struct worker_self *self, uint32_t epoch, uint64_t task, int status) {
+static int keep_result(struct worker_self *self, uint32_t number, enum result_status status,
+                       const struct buf *out) {
     struct slot *slot = self->slot;
-    struct result_head r = {.task = task,
-                            .len = buf_size(&self->out),
-                            .status = status != 0 ? 1 : 0};
-    size_t need = sizeof r + r.len;
-    int err = 0;
-    if (need > SLOT_RESULTS - atomic_load(&slot->results_len))
-        err = flush_results(self, epoch);
-    if (err < 0 || need > SLOT_RESULTS)
-        return err < 0 ? err : give_large(self, epoch, &r);
+    uint8_t record[RECORD_MAX];
+    size_t len = buf_size(out), head = frame_put_record(record, number, status, len);
     size_t at = atomic_load_explicit(&slot->results_len, memory_order_relaxed);
-    memcpy(slot->results + at, &r, sizeof r);
-    buf_copy(&self->out, slot->results + at + sizeof r);
-    atomic_store_explicit(&slot->results_len, at + need, memory_order_release);
+    if (head + len > SLOT_RESULTS - at) {
+        int err = flush_results(self);
+        if (err < 0 || head + len > SLOT_RESULTS)
+            return err < 0 ? err : give_large(self, record, head, out);
+        at = 0;
+    }
+    memcpy(slot->results + at, record, head);
+    if (out->n_pieces == 0)
+        memcpy(slot->results + at + head, out->data, len);
+    else
+        buf_copy(out, slot->results + at + head);
+    atomic_store_explicit(&slot->results_len, at + head + len, memory_order_release);
     self->results++;
     return 0;
 }
 
-/* A task ended, and the next one of the message begins. In the slot before its result can be out:
- * whoever has taken all results in may read it. */
-static void note_busy(struct worker_self *self) {
-    struct slot *slot = self->slot;
-    int64_t now = clock_now_ns();
-    uint64_t ns = (uint64_t)(now - self->begun_ns);
-    self->begun_ns = now;
-    self->busy_ns += ns;
-    store(&slot->busy_ns, atomic_load_explicit(&slot->busy_ns, memory_order_relaxed) + ns);
-    if (ns > atomic_load_explicit(&slot->longest_ns, memory_order_relaxed))
-        store(&slot->longest_ns, ns);
+/* ---- tasks ------------------------------------------------------------------------------------------ */
+
+struct tasks {
+    struct worker_self *self;
+    const struct received *message;
+    const uint8_t *at, *end;
+    uint32_t begun; /* how many of the message */
+    int err;
+};
+
+static bool is_skipped(const struct slot *slot, uint64_t key) {
+    for (int i = 0; i < SLOT_SKIPS; i++)
+        if (atomic_load(&slot->skip[i]) == key)
+            return true;
+    return false;
 }
 
-static int run_task(struct worker_self *self, const struct received *r, uint64_t task,
-                    const uint8_t *item, size_t len) {
-    const struct pool_config *c = &self->pool->config;
+/* Says that it begins a task, then looks whether it may: the coordinator does these two the other way
+ * round (limits.c, batch.c), so one of us sees the other. False: not this one any more. */
+static bool may_begin(struct worker_self *self, uint32_t epoch, uint64_t task) {
     struct slot *slot = self->slot;
-    if (c->timeout_ns > 0)
-        atomic_store_explicit(&slot->since_ns, self->begun_ns, memory_order_relaxed);
-    atomic_store_explicit(&slot->current, task + 1, memory_order_release);
-    buf_clear(&self->out);
-    int status = c->job.run(c->job.ctx, task, item, len, r->owner, &self->out);
-    note_busy(self);
-    int err = keep_result(self, r->head.epoch, task, status);
+    atomic_store(&slot->current, task + 1);
+    while (atomic_load(&slot->halt) != 0) { /* it is about to be killed, or the coordinator was late */
+        atomic_store(&slot->current, 0);
+        sys_nanosleep(self->pool->sys, clock_now_ns() + 100000);
+        atomic_store(&slot->current, task + 1);
+    }
+    return atomic_load(&slot->skips) == 0 || !is_skipped(slot, task_key(epoch, task));
+}
+
+static void count_task(struct tasks *t, int err) {
+    struct slot *slot = t->self->slot;
     store(&slot->tasks, atomic_load_explicit(&slot->tasks, memory_order_relaxed) + 1);
     atomic_store_explicit(&slot->current, 0, memory_order_release);
-    return err;
+    t->err = err;
+}
+
+/* The next item: false when there is none. */
+static bool next_item(struct tasks *t, struct task *task) {
+    uint64_t len;
+    if (t->err < 0 || t->begun == t->message->head.count)
+        return false;
+    if (!frame_get_len(&t->at, t->end, &len)) {
+        t->err = -EBADMSG;
+        return false;
+    }
+    *task = (struct task){t->message->head.first + t->begun++, t->at, len, t->message->owner};
+    t->at += len;
+    return true;
+}
+
+bool tasks_next(struct tasks *t, struct task *task) {
+    struct worker_self *self = t->self;
+    while (next_item(t, task)) {
+        if (self->pool->config.timeout_ns > 0)
+            atomic_store_explicit(&self->slot->since_ns, self->begun_ns, memory_order_relaxed);
+        if (may_begin(self, t->message->head.epoch, task->number))
+            return true;
+        struct buf none = {0};
+        count_task(t, keep_result(self, t->begun - 1, RESULT_SKIPPED, &none));
+    }
+    return false;
+}
+
+void tasks_end(struct tasks *t, int status, struct buf *out) {
+    struct worker_self *self = t->self;
+    if (++self->untimed >= self->timed_together)
+        note_busy(self);
+    count_task(t, keep_result(self, t->begun - 1, status != 0 ? RESULT_FAILED : RESULT_OK, out));
+    buf_clear(out);
+}
+
+static void run_each(struct worker_self *self, struct tasks *t) {
+    const struct pool_job *job = &self->pool->config.job;
+    struct task task;
+    while (tasks_next(t, &task))
+        tasks_end(t, job->run(job->ctx, task.number, task.item, task.len, task.owner, &self->out),
+                  &self->out);
 }
 
 static int run_chunk(struct worker_self *self, const struct received *r) {
-    const uint8_t *at = r->body, *end = r->body + r->len;
-    int err = 0;
+    struct tasks t = {.self = self, .message = r, .at = r->body, .end = r->body + r->len};
+    const struct pool_job *job = &self->pool->config.job;
+    buf_clear(&self->out);
     self->begun_ns = clock_now_ns();
+    atomic_store_explicit(&self->slot->first, r->head.first, memory_order_relaxed);
     atomic_store_explicit(&self->slot->epoch, r->head.epoch, memory_order_release);
-    for (uint32_t i = 0; i < r->head.count && err == 0; i++) {
-        uint64_t len;
-        if ((size_t)(end - at) < sizeof len)
-            return -EBADMSG;
-        memcpy(&len, at, sizeof len);
-        at += sizeof len;
-        if (len > (size_t)(end - at))
-            return -EBADMSG;
-        err = run_task(self, r, r->head.first + i, at, len);
-        at += len;
-    }
-    return err < 0 ? err : flush_results(self, r->head.epoch);
+    if (job->run_all != NULL)
+        job->run_all(job->ctx, &t, &self->out);
+    else
+        run_each(self, &t);
+    note_busy(self);
+    return t.err < 0 ? t.err : flush_results(self);
 }
 
 static _Noreturn void leave_failed(struct worker_self *self) {
@@ -175,6 +260,17 @@ static void open_ends(struct worker_self *self, struct worker *w, const int ends
             queue_after_fork(queues[i], p->sys);
 }
 
+/* It leaves of its own accord, and another takes its place. */
+static bool has_done_its_share(struct worker_self *self) {
+    const struct pool_config *c = &self->pool->config;
+    uint64_t tasks = atomic_load_explicit(&self->slot->tasks, memory_order_relaxed);
+    bool done = (c->max_tasks > 0 && tasks >= c->max_tasks) ||
+                (c->max_messages > 0 && self->messages >= c->max_messages);
+    if (done)
+        atomic_store(&self->slot->retired, 1);
+    return done;
+}
+
 _Noreturn void worker_run(struct pool *p, struct worker *w) {
     struct worker_self self = {.pool = p, .slot = w->slot, .id = w->id};
     atomic_store(&w->slot->started_ns, clock_now_ns());
@@ -182,13 +278,15 @@ _Noreturn void worker_run(struct pool *p, struct worker *w) {
     open_ends(&self, w, w->ends);
     become_ready(&self);
     struct received r;
-    int got;
-    while ((got = p->config.channel->take(&self, &r)) == 1 && r.head.type != FRAME_STOP) {
+    int got = 1;
+    while (!has_done_its_share(&self) && (got = p->config.channel->take(&self, &r)) == 1 &&
+           r.head.type != FRAME_STOP) {
         if (r.head.type != FRAME_TASKS)
             sys_exit(126);
         struct slot *slot = self.slot;
         store(&slot->messages_in, atomic_load(&slot->messages_in) + 1);
         store(&slot->bytes_in, atomic_load(&slot->bytes_in) + r.len);
+        self.messages++;
         if (run_chunk(&self, &r) < 0)
             sys_exit(126);
     }

@@ -4,6 +4,8 @@
 
 local axes = require "rig.axes"
 local core = require "rig.core"
+local failure = require "rig.failure"
+local future = require "rig.future"
 local items_of = require "rig.pools.items"
 local mistake = require "rig.mistake"
 local names = require "rig.names"
@@ -22,6 +24,7 @@ local M = {}
 ---@field finish? fun(w: rig.Worker)
 ---@field p? table                       what init and w.p get
 ---@field timeout? number                seconds for one task
+---@field max_tasks? integer             a worker is replaced after so many
 ---@field seed? integer                  of w.rng
 ---@field start? string
 ---@field delivery? string
@@ -32,7 +35,7 @@ local M = {}
 
 local KNOWN = {
     "map", "workers", "preset", "fixed", "init", "finish", "p", "timeout", "seed", "start", "delivery", "channel",
-    "chunk", "barrier", "impl",
+    "chunk", "barrier", "impl", "max_tasks",
 }
 local AXES = { "start", "delivery", "channel", "chunk", "barrier", "impl" }
 
@@ -65,20 +68,23 @@ local function resolve(spec)
     return resolved
 end
 
--- What a map raises when tasks of it failed: all that is known, and as text the first failure.
-local Failure = { __name = "rig.failure" }
-Failure.__index = Failure
-
-function Failure:__tostring()
-    local first, others = self.failures[1], self.count - 1
-    local text = first and ("%s (item %d: %s)"):format(first.message or "no message", first.task, first.outcome)
-        or self.message
-    return others > 0 and ("%s, and %d more"):format(text, others) or text
-end
-
 ---@class rig.Pool
 local Pool = { __name = "rig.pool" }
 Pool.__index = Pool
+
+-- Calls a method of the pool underneath. What is wrong with its items is the caller's mistake; what an iterator of the
+-- script's raises says itself where.
+local function call(self, name, method, items, ...)
+    if not self.pool then mistake.raise(("pool:%s: the pool is closed"):format(name), 1) end
+    local problem = items_of.problem(items)
+    if problem then mistake.raise(("pool:%s: %s"):format(name, problem), 1) end
+    local answer = table.pack(pcall(method, self.pool, items, ...))
+    if answer[1] then return table.unpack(answer, 2, answer.n) end
+    local text, ours = answer[2], false
+    if type(text) == "string" then text, ours = trace.strip(text) end
+    if not ours then error(text, 0) end
+    mistake.raise(("pool:%s: %s"):format(name, text), 1)
+end
 
 ---Maps the items over the workers. Raises after all tasks have ended if any of them did not end ok: an error value with
 ---`failures` (the first 100), `results` (those that there are) and `report`; its text names the first failure.
@@ -86,24 +92,94 @@ Pool.__index = Pool
 ---@return table results results[i] for item i
 ---@return integer n how many there are, as a result may be nil
 function Pool:map(items)
-    if not self.pool then mistake.raise "pool:map: the pool is closed" end
-    local problem = items_of.problem(items)
-    if problem then mistake.raise("pool:map: " .. problem) end
-    local fine, results, report, code = pcall(self.pool.run, self.pool, items)
-    if not fine then
-        local text, ours = results, false
-        if type(text) == "string" then text, ours = trace.strip(text) end
-        if not ours then error(text, 0) end -- an iterator of the script's, which says where
-        mistake.raise("pool:map: " .. text)
-    end
+    local results, report, code = call(self, "map", self.pool and self.pool.run, items)
     if not results then
-        error(setmetatable({ failures = {}, results = {}, count = 1, message = report, code = code }, Failure), 0)
+        error(failure.new { message = report, code = code }, 0)
     end
     local bad = report.n - report.outcomes.ok
     if bad > 0 then
-        error(setmetatable({ failures = report.failures, results = results, report = report, count = bad }, Failure), 0)
+        error(failure.new { failures = report.failures, results = results, report = report, count = bad }, 0)
     end
     return results, report.n
+end
+
+-- Tasks under way in a lazy map, where nothing else is asked for: enough for the shortest tasks, and little memory.
+local AHEAD, AHEAD_BYTES = 16384, 16 << 20
+
+local function raise_failure(one) error(failure.of_task(one), 0) end
+
+local function lazily(self, name, items, options, ordered)
+    options = options or {}
+    for key, value in pairs(options) do
+        if key ~= "ahead" and key ~= "ahead_bytes" then
+            mistake.raise(("pool:%s: no option '%s'; %s"):format(name, tostring(key),
+                names.suggest(key, { "ahead", "ahead_bytes" })), 1)
+        elseif math.type(value) ~= "integer" or value < 1 then
+            mistake.raise(("pool:%s: %s = %s is not a whole number of at least 1"):format(name, key, tostring(value)), 1)
+        end
+    end
+    local ahead, bytes = options.ahead or AHEAD, options.ahead_bytes or AHEAD_BYTES
+    local each, handle, code = call(self, name, self.pool and self.pool.lazy, items, ordered, ahead, bytes,
+        raise_failure)
+    if not each then error(failure.new { message = handle, code = code }, 0) end
+    return each, nil, nil, handle
+end
+
+---Maps the items lazily: `for i, value in pool:imap(items) do`. Items are asked for, and results kept, only as far ahead
+---as `options` say, so the source may have no end. A task that failed raises when its turn comes; the iterator may be
+---called again after that. Leaving the loop gives up what has not ended.
+---@param items table|integer|function
+---@param options? { ahead?: integer, ahead_bytes?: integer } tasks, and about how many bytes of items and results, that
+---  are under way or wait to be taken; 16,384 and 16 MiB
+---@return fun(): integer?, any  gives the number of the item and its value, in the order of the items
+---@return nil
+---@return nil
+---@return any handle
+function Pool:imap(items, options)
+    return lazily(self, "imap", items, options, true)
+end
+
+---The same in the order in which tasks end.
+---@param items table|integer|function
+---@param options? { ahead?: integer, ahead_bytes?: integer }
+---@return fun(): integer?, any
+---@return nil
+---@return nil
+---@return any handle
+function Pool:imap_unordered(items, options)
+    return lazily(self, "imap_unordered", items, options, false)
+end
+
+local function check_item(self, name, item)
+    if not self.pool then mistake.raise(("pool:%s: the pool is closed"):format(name), 1) end
+    if item == nil then mistake.raise(("pool:%s: give an item; nil is none"):format(name), 1) end
+end
+
+-- Raises for an item that cannot cross.
+local function hand_in(name, fine, ...)
+    if fine then return ... end
+    mistake.raise(("pool:%s: %s"):format(name, (trace.strip(trace.text((...))))), 1)
+end
+
+---Runs one task and waits for it.
+---@param item any
+---@return any value; raises where the task failed
+function Pool:apply(item)
+    check_item(self, "apply", item)
+    local ok, value, code = hand_in("apply", pcall(self.pool.apply, self.pool, item))
+    if ok then return value end
+    if ok == nil then error(failure.new { message = value, code = code }, 0) end
+    raise_failure(value)
+end
+
+---Hands in one task. It goes on while the pool is used in whatever way; nothing does while it is not.
+---@param item any
+---@return rig.Future? future
+---@return string? message
+---@return string? code
+function Pool:submit(item)
+    check_item(self, "submit", item)
+    return hand_in("submit", pcall(future.submit, self, item))
 end
 
 ---Waits until every worker holds the fixed data.
@@ -122,12 +198,13 @@ function Pool:stats()
     return (self.pool:stats())
 end
 
----Lets the workers finish and reaps them. May be called again.
+---Lets submitted tasks and the workers finish, and reaps these. May be called again.
 ---@return true? ended well
 ---@return string? message what `finish` raised in a worker
 ---@return string? code
 function Pool:close()
     local pool = self.pool
+    if pool then pool:drain() end
     self.pool = nil
     if not pool then return true end
     local ok, message, code = pool:close()
@@ -143,7 +220,10 @@ function Pool:terminate()
     if pool then pool:terminate() end
 end
 
-Pool.__close = Pool.close
+-- Where an error leaves the scope, nobody waits for what was submitted.
+function Pool:__close(problem)
+    if problem ~= nil then self:terminate() else self:close() end
+end
 Pool.__gc = Pool.terminate
 
 function Pool:__tostring()
@@ -160,6 +240,7 @@ function M.pool(spec)
     check_names(spec)
     check("map", spec.map or false, type(spec.map) == "function")
     check("workers", spec.workers, math.type(spec.workers) == "integer" and spec.workers >= 1)
+    check("max_tasks", spec.max_tasks, math.type(spec.max_tasks) == "integer" and spec.max_tasks >= 1)
     check("timeout", spec.timeout, type(spec.timeout) == "number" and spec.timeout > 0)
     check("init", spec.init, type(spec.init) == "function")
     check("finish", spec.finish, type(spec.finish) == "function")
@@ -175,7 +256,7 @@ function M.pool(spec)
     end
     local options = {
         workers = serial and 1 or spec.workers or core.cores(), map = spec.map, init = spec.init, finish = spec.finish,
-        fixed = fixed, p = p, timeout = spec.timeout,
+        fixed = fixed, p = p, timeout = spec.timeout, max_tasks = spec.max_tasks,
         worker = (serial and worker.here or worker.factory)(seed, 0, p),
     }
     local count = options.workers

@@ -91,7 +91,7 @@ function TestGivingUp.test_terminating_ends_workers_that_are_busy()
     busy:close()
 end
 
-function TestGivingUp.test_an_error_in_the_iterator_is_raised_and_the_pool_given_up()
+function TestGivingUp.test_an_error_in_the_iterator_is_raised_and_the_pool_goes_on()
     pooltest.each({ delivery = "inherit" }, function(axes)
         local pool <close> = pooltest.open(axes, { map = same })
         local i = 0
@@ -101,8 +101,7 @@ function TestGivingUp.test_an_error_in_the_iterator_is_raised_and_the_pool_given
             return i
         end
         lu.assertErrorMsgMatches(".-test_pool_use%.lua:%d+: the source is dry.*", pool.run, pool, iterator)
-        local results, message, code = pool:run(3)
-        lu.assertEquals({ results, message, code }, { nil, "the pool's last map was broken off", "EINVAL" }, axes.name)
+        for _ = 1, 2 do lu.assertEquals(pool:run(3), { 1, 2, 3 }, axes.name) end
     end)
 end
 

@@ -224,7 +224,7 @@ static void a_worker_that_babbles_is_killed_and_no_task_runs_twice(void **state)
         const struct account *a = pool_account(r.pool);
         assert_true(account_balanced(a));
         assert_int_equal(a->n, 50);
-        assert_in_range(a->ended[OUTCOME_DIED], 0, 2);
+        assert_in_range(a->ended[OUTCOME_DIED], 0, 30); /* it may have held all that was left */
         assert_int_equal(a->ended[OUTCOME_OK], 50 - a->ended[OUTCOME_DIED]);
         assert_int_equal(r.context->runs, 50);
         assert_int_equal(counters_of(&r).replaced, 1);

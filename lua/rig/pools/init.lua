@@ -4,6 +4,7 @@
 --- Neighbours: case.lua (scenarios) and library.lua (`rig.pool`).
 
 local core = require "rig.core"
+local one_by_one = require "rig.pools.one_by_one"
 local custom = require "rig.pools.custom"
 local serial = require "rig.pools.serial"
 
@@ -26,11 +27,15 @@ local M = {}
 ---@return string? message
 ---@return string? code
 function M.start(axes, options)
-    if axes.preset == "serial" then return serial.new(options) end
+    if axes.preset == "serial" then return one_by_one.over(serial.new(options), 1) end
     options.start, options.delivery, options.channel = axes.start, axes.delivery, axes.channel
     options.chunk = axes.chunk == "auto" and 0 or axes.chunk
     options.barrier = axes.barrier
-    if axes.impl == "lua" then return custom.new(options) end
+    if axes.impl == "lua" then
+        local pool, message, code = custom.new(options)
+        if not pool then return nil, message, code end
+        return one_by_one.over(pool, options.workers)
+    end
     return core.pool(options)
 end
 
