@@ -54,6 +54,12 @@ void push_account(lua_State *L, const struct account *a, int failures) {
 void push_report(lua_State *L, const struct pool *p, int failures) {
     push_account(L, pool_account(p), failures);
     set_int(L, "ready", pool_ready(p));
+    struct chunk_stats chunks = pool_chunks(p);
+    lua_createtable(L, 0, 3);
+    set_int(L, "messages", (int64_t)chunks.messages);
+    set_int(L, "least", chunks.least);
+    set_int(L, "most", chunks.most);
+    lua_setfield(L, -2, "chunks");
     set_seconds(L, "longest_task_s", (int64_t)pool_longest_ns(p));
     unsigned workers = pool_account(p)->workers;
     lua_createtable(L, (int)workers, 0);
@@ -129,6 +135,7 @@ int push_stats(lua_State *L, struct pool *p) {
     }
     lua_setfield(L, -2, "workers");
     set_int(L, "replaced", (int64_t)c.replaced);
+    set_int(L, "renewed", (int64_t)c.renewed);
     lua_createtable(L, 0, 2);
     set_int(L, "workers", (int64_t)c.undelivered_workers);
     set_int(L, "bytes", (int64_t)c.undelivered_bytes);

@@ -93,6 +93,7 @@ local IMPL = { name = "impl", type = "enum", choices = { "c", "lua" } }
 ---@field channel string
 ---@field chunk "auto"|integer
 ---@field barrier boolean
+---@field max_messages? integer of tasks, after which a worker is replaced
 
 --- The presets, in the order in which help lists them.
 M.presets = {
@@ -108,7 +109,7 @@ M.presets = {
     { name = "spawn", impl = "c", start = "spawn", delivery = "send", channel = "socket", chunk = "auto",
       barrier = true, later = true, help = "spawn, send, socket, barrier" },
     { name = "per_task", impl = "c", start = "fork", delivery = "inherit", channel = "pipe", chunk = 1,
-      barrier = true, later = true, help = "a fork for each chunk, inherit, pipe" },
+      barrier = true, max_messages = 1, help = "a fork for each chunk, inherit, pipe" },
 }
 
 local preset_named = {}
@@ -297,7 +298,7 @@ function M.resolve(pool, set)
     local base = type(pool) == "table" and pool.base or pool
     local own = type(pool) == "table" and pool or {}
     local preset = preset_named[base]
-    local axes = { preset = base, impl = own.impl or preset.impl }
+    local axes = { preset = base, impl = own.impl or preset.impl, max_messages = preset.max_messages }
     for _, axis in ipairs(M.axes) do
         local name = axis.name
         local fixed, chosen = own[name], set[name]

@@ -79,6 +79,7 @@ local function pool_options(run)
     local make_worker = serial and worker.here or worker.factory
     return {
         workers = serial and 1 or params.workers, timeout = params.timeout > 0 and params.timeout or nil,
+        max_tasks = params.max_tasks > 0 and params.max_tasks or nil,
         map = h.map, init = h.init, finish = h.finish, fixed = run.fixed, p = run.p,
         worker = make_worker(run.seed, run.case.index, run.p, params.gc, params.pin),
     }
@@ -163,6 +164,7 @@ local function keep_stats(run)
     local record, stats = run.record, run.stats
     if not stats then return end
     record.workers, record.replaced, record.undelivered = stats.workers, stats.replaced, stats.undelivered
+    record.renewed = stats.renewed
     record.counters = stats.counters
     record.counters.syscalls = syscalls_since(run.syscalls)
     local axes = run.case.axes

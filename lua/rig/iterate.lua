@@ -134,7 +134,7 @@ function M.map(run, number, into)
     if not results then map_failed(run, number, report, code, rest) end
     local entry = { ready = report.ready, tasks_by_worker = report.tasks_by_worker, outcomes = report.outcomes,
         busy_by_worker_s = report.busy_by_worker_s, longest_task_s = report.longest_task_s,
-        suspended = noise.suspended_since(slept) }
+        chunks = report.chunks, suspended = noise.suspended_since(slept) }
     run.record.items_n = report.n
     into.map_s[#into.map_s + 1] = t1 - t0
     add_outcomes(run.record, report.outcomes)

@@ -42,7 +42,7 @@ local BUILTIN = {
       help = "fresh pools for every case" },
     { name = "warmup", type = "integer", default = 0, min = 0, max = 1000000,
       help = "iterations before those that count, kept apart" },
-    { name = "max_tasks", type = "integer", default = 0, min = 0, max = MAX_SIZE, words = { none = 0 }, later = 0,
+    { name = "max_tasks", type = "integer", default = 0, min = 0, max = MAX_SIZE, words = { none = 0 },
       pooled = true, help = "tasks after which a worker is replaced" },
     { name = "timeout", type = "duration", default = 0, min = 0, max = 1e6, words = { none = 0 },
       help = "longest time for one task" },
@@ -93,17 +93,6 @@ local function copy(t)
     return result
 end
 
--- A value of a feature that is still to come is refused, because ignoring it would measure something else.
-local function not_yet(param, list)
-    if param.later == nil then return end
-    for _, v in ipairs(list) do
-        if v ~= param.later then
-            return ("%s is not available in this version"):format(values.show(v)),
-                ("leave it at %s"):format(values.text(param, param.later)), v
-        end
-    end
-end
-
 ---A built-in parameter, set by a scenario or at its default.
 ---@param name string
 ---@param given any nil for the default
@@ -118,7 +107,6 @@ function M.builtin(name, given)
         param.values = { param.default }
     else
         local list, problem, remedy, culprit = sweep.list(param, given)
-        if list then problem, remedy, culprit = not_yet(param, list) end
         if problem then return nil, problem, remedy, culprit end
         param.values = list
     end
@@ -235,7 +223,6 @@ function M.parse(param, text)
         spec.parse_value = function(piece) return axes.parse_pool(piece, param.declared) end
     end
     local list, problem, remedy, culprit = sweep.parse(spec, text)
-    if list then problem, remedy, culprit = not_yet(param, list) end
     if problem then return nil, problem, remedy, culprit end
     return list
 end

@@ -37,7 +37,7 @@ function TestPresets.test_every_axis_value_and_preset_has_help()
         for _, value in ipairs(axis.values) do lu.assertEquals(type(value.help), "string", value.name) end
     end
     for _, preset in ipairs(axes.presets) do lu.assertEquals(type(preset.help), "string") end
-    lu.assertEquals(axes.available(axes.presets), { "serial", "builtin", "custom", "shm" })
+    lu.assertEquals(axes.available(axes.presets), { "serial", "builtin", "custom", "shm", "per_task" })
 end
 
 TestPools = {}
@@ -163,7 +163,7 @@ end
 function TestResolve.test_what_is_to_come_says_so()
     for _, row in ipairs {
         { "builtin", { channel = "ring" }, "channel = ring", "channel" },
-        { "spawn", {}, "pool spawn", "pool" }, { "per_task", {}, "pool per_task", "pool" },
+        { "spawn", {}, "pool spawn", "pool" },
         { "builtin", { start = "spawn", delivery = "send" }, "start = spawn", "start" },
         { { base = "shm", channel = "ring" }, {}, "channel = ring", "pool" },
     } do

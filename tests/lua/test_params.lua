@@ -115,12 +115,6 @@ function TestBuiltin.test_words()
     refused('"inhreit" is not one of its values', "did you mean inherit?", params.builtin("delivery", "inhreit"))
 end
 
-function TestBuiltin.test_what_is_to_come_is_refused_and_its_default_is_not()
-    lu.assertEquals(builtin("max_tasks", { 0 }), { 0 })
-    refused("5 is not available in this version", "leave it at none", params.builtin("max_tasks", 5))
-    refused("5 is not available in this version", "leave it at none", parse("max_tasks", "5"))
-end
-
 TestOwn = {}
 
 local function own(given)

@@ -34,7 +34,7 @@ function M.new(options)
     local count = options.workers
     local self = setmetatable({
         options = options, count = count, owner = core.getpid(), started = core.now(), started_ns = core.now_ns(),
-        workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0,
+        workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0, renewed = 0,
         early_deaths = 0, unexplained = 0, moved = 0,
         board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count),
     }, Pool)
@@ -157,10 +157,21 @@ local function send(self, one, message)
     end
 end
 
+-- It leaves when it has run as many tasks as it was to.
+local function is_spent(self, one)
+    local tasks, messages = self.options.max_tasks, self.options.max_messages
+    return tasks and one.tasks >= tasks or messages and one.messages_in >= messages
+end
+
 local function next_idle(self)
     for _, one in pairs(self.workers) do
-        if one.ready and not one.holds then return one end
+        if one.ready and not one.holds and not is_spent(self, one) then return one end
     end
+end
+
+local function note_chunk(chunks, n)
+    chunks.messages, chunks.most = chunks.messages + 1, math.max(chunks.most, n)
+    chunks.least = chunks.least == 0 and n or math.min(chunks.least, n)
 end
 
 -- Sends out what there is room for.
@@ -174,6 +185,7 @@ local function feed(self, most)
         end
         local message = book:next_message()
         if not message then return end
+        note_chunk(self.chunks, #message - 2)
         send(self, one, message)
     end
 end
@@ -200,6 +212,7 @@ function Pool:run(items)
     local next_item, n = items_of.each(items)
     local book = self.ledger
     crew.begin_busy(self)
+    self.chunks = { messages = 0, least = 0, most = 0 }
     book:open(next_item, n, chunk_size(self, n))
     local most = AHEAD * self.count
     feed(self, most)
@@ -212,7 +225,7 @@ function Pool:run(items)
         feed(self, most)
     end
     local report = book:report()
-    report.ready = crew.ready_count(self)
+    report.ready, report.chunks = crew.ready_count(self), self.chunks
     report.busy_by_worker_s, report.longest_task_s = crew.busy(self)
     return book.results, report
 end
@@ -325,7 +338,7 @@ function Pool:stats()
         tasks = tasks + one.tasks
     end
     return {
-        workers = rows, replaced = self.replaced, undelivered = self.undelivered or { workers = 0, bytes = 0 },
+        workers = rows, replaced = self.replaced, renewed = self.renewed, undelivered = self.undelivered or { workers = 0, bytes = 0 },
         counters = { tasks = tasks, messages = messages, payload_bytes = bytes, forks = self.forks },
     }
 end

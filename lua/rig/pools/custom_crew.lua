@@ -37,6 +37,7 @@ local function job_for(pool, id, ends)
         id = id, board = pool.board, tasks = ends.tasks, results = ends.results, init_queue = pool.init_queue,
         delivery = options.delivery, fixed = function() return fixed end, p = options.p,
         map = options.map, init = options.init, finish = options.finish, worker = options.worker,
+        max_tasks = options.max_tasks, max_messages = options.max_messages,
     }
 end
 
@@ -66,6 +67,14 @@ function M.start(pool, id)
     pool.forks = pool.forks + 1
     if pool.options.delivery == "queue" then deliver(pool, one) else pool.waiting[#pool.waiting + 1] = one end
     return true
+end
+
+---Whether a worker has run as many tasks as it was to.
+---@param pool rig.CustomPool
+---@param id integer
+---@return boolean
+function M.has_retired(pool, id)
+    return pool.board[slot(id) + worker.RETIRED] ~= 0
 end
 
 ---Whether a worker holds the fixed data; it says so on the board itself.

@@ -33,7 +33,9 @@ local function held_by(pool, one)
     if one.holds then return one.holds end
     local noted = pool.board[slot(one.id) + worker.MESSAGE]
     if noted ~= 0 and pool.ledger:is_out(noted) then return noted end
-    if pool.lines.shared and crew.is_ready(pool, one.id) then pool.unexplained = pool.unexplained + 1 end
+    if pool.lines.shared and crew.is_ready(pool, one.id) and not crew.has_retired(pool, one.id) then
+        pool.unexplained = pool.unexplained + 1
+    end
     return nil
 end
 
@@ -52,13 +54,14 @@ local function settle(pool, one, number, outcome, message)
     end
 end
 
-local function replace(pool, id)
+local function replace(pool, id, retired)
     local ok, message, code = crew.start(pool, id)
     if not ok then
         pool.broken = { ("worker %d cannot be replaced: %s"):format(id, message), code }
         return
     end
-    pool.replaced = pool.replaced + 1
+    local count = retired and "renewed" or "replaced"
+    pool[count] = pool[count] + 1
     crew.deliver_waiting(pool)
 end
 
@@ -74,11 +77,12 @@ function M.bury(pool, one, ended, outcome, message)
     message = message or one.last_words or how_it_ended(one)
     local ever_worked = pool.board[slot(one.id) + worker.TASK] ~= 0
     local held, was_ready = held_by(pool, one), crew.is_ready(pool, one.id)
+    local retired = crew.has_retired(pool, one.id)
     if held then settle(pool, one, held, outcome or "died", message) end
     crew.retire(pool, one, ended)
     -- one that we ended at work says nothing about the next
     pool.early_deaths = (ever_worked or outcome and was_ready) and 0 or pool.early_deaths + 1
-    if pool.early_deaths < MOST_EARLY_DEATHS then return replace(pool, one.id) end
+    if pool.early_deaths < MOST_EARLY_DEATHS then return replace(pool, one.id, retired) end
     local what = "%d workers in a row ended before their first task; %s"
     pool.broken = { what:format(pool.early_deaths, message), "ECHILD" }
 end

@@ -11,10 +11,12 @@ local trace = require "rig.trace"
 
 local M = {}
 
-M.SLOTS = 9
+M.SLOTS = 10
 M.READY, M.MESSAGE, M.TASK, M.BEGAN, M.BYTES_IN, M.BYTES_OUT, M.FINISHING = 1, 2, 3, 4, 5, 6, 7
 -- Nanoseconds in tasks, and of the longest one in this map.
 M.BUSY, M.LONGEST = 8, 9
+-- It has run as many tasks as it was to, and leaves.
+M.RETIRED = 10
 
 -- Tasks come as { number of the message, number of the first task, item, item, … }; no number means stop. For each task
 -- goes back { worker, number of the message, task, ok, value }, and before all of them, once, a message with
@@ -93,6 +95,11 @@ local function work_on(job, tasks, fixed, w)
     board[at + M.BEGAN] = 0
 end
 
+-- Whether that is as much as one worker is to do in its life.
+local function is_enough(job, messages, tasks)
+    return job.max_tasks and tasks >= job.max_tasks or job.max_messages and messages >= job.max_messages
+end
+
 ---The life of a worker.
 ---@param job table what custom.lua made for it: id, board, tasks, results, init_queue, delivery, fixed, map, init, …
 function M.main(job)
@@ -106,10 +113,16 @@ function M.main(job)
     job.results:put { job.id, M.IS_READY }
     count_bytes(job)
     local tasks = job.tasks:get()
+    local messages, done = 0, 0
     while tasks and tasks[1] do -- an empty message: there is no more to do
         job.board[at + M.MESSAGE] = tasks[1]
         work_on(job, tasks, fixed, w)
         count_bytes(job)
+        messages, done = messages + 1, done + #tasks - 2
+        if is_enough(job, messages, done) then
+            job.board[at + M.RETIRED] = 1
+            break
+        end
         tasks = job.tasks:get()
     end
     if not job.finish then return end

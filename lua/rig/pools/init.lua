@@ -18,6 +18,7 @@ local M = {}
 ---@field fixed any
 ---@field p table
 ---@field timeout? number seconds for one task
+---@field max_tasks? integer that a worker runs before another takes its place
 ---@field worker fun(id: integer): rig.Worker makes `w`, in the worker
 
 ---Starts a pool.
@@ -30,7 +31,7 @@ function M.start(axes, options)
     if axes.preset == "serial" then return one_by_one.over(serial.new(options), 1) end
     options.start, options.delivery, options.channel = axes.start, axes.delivery, axes.channel
     options.chunk = axes.chunk == "auto" and 0 or axes.chunk
-    options.barrier = axes.barrier
+    options.barrier, options.max_messages = axes.barrier, axes.max_messages
     if axes.impl == "lua" then
         local pool, message, code = custom.new(options)
         if not pool then return nil, message, code end

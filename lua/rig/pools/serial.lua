@@ -110,7 +110,7 @@ end
 function Pool:stats()
     return {
         workers = { { id = 1, pid = core.getpid(), started_s = 0, ready_s = self.ready_s, tasks = self.tasks } },
-        replaced = 0,
+        replaced = 0, renewed = 0,
         undelivered = { workers = 0, bytes = 0 },
         counters = { tasks = self.tasks, messages = 0, payload_bytes = 0, forks = 0 },
     }

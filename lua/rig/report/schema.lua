@@ -68,7 +68,7 @@ local phases = object({
 local iteration = object({
     result = optional(scalar), right = optional(flag), ready = optional(count), tasks_by_worker = list(count),
     outcomes = optional(outcomes), busy_by_worker_s = optional(list(number)), longest_task_s = optional(number),
-    suspended = optional(flag),
+    chunks = optional(object({ messages = count, least = count, most = count })), suspended = optional(flag),
 })
 
 local noise = object({
@@ -110,7 +110,8 @@ local case = object({
         items_per_s_ci95 = later_list(number),
     })),
     calibrated = optional(object({ n = count, s = optional(number) })),
-    outcomes = outcomes, counters = counters, workers = list(worker), replaced = count, errors = list(failure),
+    outcomes = outcomes, counters = counters, workers = list(worker), replaced = count, renewed = optional(count),
+    errors = list(failure),
     noise = optional(noise),
 })
 
