@@ -31,6 +31,41 @@ static _Noreturn void run_child(lua_State *L, int nargs) {
     side_leave(status == LUA_OK ? 0 : 1);
 }
 
+/* Processes by their handles, for core.children; weak, so that it keeps none of them. */
+static const char children_key;
+
+static void push_children(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &children_key) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &children_key);
+}
+
+/* core.children() -> set of the processes that rig.fork started here and nobody has reaped, as keys */
+static int l_children(lua_State *L) {
+    pid_t self = state_get(L)->sys.pid;
+    lua_newtable(L);
+    push_children(L);
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+        const struct handle *h = handle_test(L, -2);
+        if (h != NULL && h->open && h->owner == self && h->u.proc.pid > 0) {
+            lua_pushvalue(L, -2);
+            lua_pushboolean(L, 1);
+            lua_rawset(L, -6);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return 1;
+}
+
 static int keep_fds(lua_State *L, int list, int n, int *fds) {
     int count = 0;
     for (int i = 1; i <= n; i++) {
@@ -57,7 +92,11 @@ static int l_fork(lua_State *L) {
     int n = handle_find(L, 1);
     int list = lua_gettop(L);
     luaL_argcheck(L, n <= KEEP_HANDLES, 1, "a child can keep at most 256 pipes and queues");
+    push_children(L);
     struct handle *h = handle_push(L, HANDLE_PROC);
+    lua_pushvalue(L, -1);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -4); /* before there is a process: this needs memory */
     pid_t pid = proc_fork(&st->sys, &h->u.proc, fds, (size_t)keep_fds(L, list, n, fds));
     if (pid < 0)
         return state_fail(
@@ -229,7 +268,7 @@ void bind_proc(lua_State *L) {
     static const luaL_Reg methods[] = {{"pid", l_pid},       {"wait", l_wait},   {"stop", l_stop},
                                        {"finish", l_finish}, {"kill", l_kill},   {"alive", l_alive},
                                        {"memory", l_memory}, {"close", l_close}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"fork", l_fork}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"fork", l_fork}, {"children", l_children}, {NULL, NULL}};
     handle_methods(L, HANDLE_PROC, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -290,4 +290,23 @@ function TestProcess.test_says_what_it_is()
     lu.assertEquals(select(3, proc:memory()), "ESRCH")
 end
 
+TestChildren = {}
+
+function TestChildren.test_are_those_that_nobody_has_reaped()
+    local before = core.children()
+    local one <close> = assert(core.fork(function() core.sleep(60) end))
+    local other <close> = assert(core.fork(function() end))
+    lu.assertTrue(core.children()[one] and core.children()[other])
+    other:wait()
+    one:stop(0)
+    lu.assertEquals(core.children(), before)
+end
+
+function TestChildren.test_of_the_coordinator_are_none_of_a_childs()
+    local one <close> = assert(core.fork(function() core.sleep(60) end))
+    local two <close> = assert(core.fork(function() if next(core.children()) then error "not mine" end end))
+    lu.assertEquals(two:wait().exit, 0)
+    one:stop(0)
+end
+
 os.exit(lu.LuaUnit.run())
