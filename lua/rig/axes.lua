@@ -115,6 +115,66 @@ M.presets = {
 local preset_named = {}
 for _, preset in ipairs(M.presets) do preset_named[preset.name] = preset end
 
+-- What rig.pool_type gives back, by its metatable: a table with `name` and `preset`.
+M.type_meta = { __name = "rig.pool_type" }
+
+---@class rig.TypePreset  a pool type of a script's own, among the presets
+---@field name string
+---@field impl "lua"
+---@field help string
+---@field own { start: function, map: function, close: function, where: string? }
+---@field understands table<string, table>  for each axis that it declares: `all`, or its values as keys
+---@field start string?  its default for each of these axes
+
+local function remove(preset)
+    for i = #M.presets, 1, -1 do
+        if M.presets[i] == preset then table.remove(M.presets, i) end
+    end
+end
+
+---Puts a pool type among the presets; one of the same name goes.
+---@param preset rig.TypePreset
+function M.add_type(preset)
+    remove(preset_named[preset.name])
+    preset_named[preset.name], preset.hidden = preset, nil
+    M.presets[#M.presets + 1] = preset
+end
+
+---Takes pool types off the list: another file is not to choose from them. What has been resolved keeps them.
+---@param is_old fun(preset: rig.TypePreset): boolean
+function M.hide_types(is_old)
+    for i = #M.presets, 1, -1 do
+        local preset = M.presets[i]
+        if preset.own and is_old(preset) then
+            table.remove(M.presets, i)
+            preset.hidden = true
+        end
+    end
+end
+
+---@param name string
+---@return table? preset of rig's own, or a rig.TypePreset
+function M.preset(name)
+    return preset_named[name]
+end
+
+-- Why a pool type cannot have this value of an axis; nothing for presets of rig's own.
+local function type_problem(preset, field, value)
+    if not preset.own then return nil end
+    if field == "impl" then
+        if value == "lua" then return nil end
+        return ("the pool type %s is written in Lua, so it has no impl = %s"):format(preset.name, value), "remove impl"
+    end
+    local known = preset.understands[field]
+    if not known then
+        return ("the pool type %s does not declare the axis %s, so it cannot follow it"):format(preset.name, field),
+            ("leave %s out, or declare it in the axes of %s"):format(field, preset.name)
+    elseif not known.all and not known[value] or known.numbers and type(value) ~= "number" then
+        return ("the pool type %s does not understand %s = %s"):format(preset.name, field,
+            values.text(M.axis[field].spec, value)), "use " .. known.accepts
+    end
+end
+
 ---Whether a preset starts any: serial does not, so neither axes nor `workers` mean anything to it.
 ---@param name string
 ---@return boolean
@@ -142,11 +202,20 @@ function M.label(pool)
     return table.concat(parts, "+")
 end
 
+local function is_type(pool)
+    return getmetatable(pool) == M.type_meta
+end
+
 local function check_base(name)
+    if is_type(name) then
+        -- whoever has it in hand means this one, whatever goes by its name elsewhere
+        if preset_named[name.name] ~= name.preset or name.preset.hidden then M.add_type(name.preset) end
+        name = name.name
+    end
     if type(name) ~= "string" then
         return nil, ("%s is not the name of a pool"):format(values.show(name)),
             'give a name such as "builtin", or { base = "custom", delivery = "inherit" }'
-    elseif not preset_named[name] then
+    elseif not preset_named[name] or preset_named[name].hidden then
         return nil, ("%s is not a pool"):format(values.show(name)), names.suggest(name, names_of(M.presets))
     end
     return name
@@ -167,6 +236,8 @@ local function check_field(pool, key, v)
     if not M.has_processes(pool.base) then
         return nil, ("%s has no processes, so %s means nothing to it"):format(pool.base, key), ("remove %s"):format(key)
     end
+    problem, remedy = type_problem(preset_named[pool.base], key, checked)
+    if problem then return nil, problem, remedy end
     return checked
 end
 
@@ -176,17 +247,17 @@ end
 ---@return string? problem
 ---@return string? remedy
 function M.check_pool(pool)
-    if type(pool) ~= "table" then return check_base(pool) end
+    if type(pool) ~= "table" or is_type(pool) then return check_base(pool) end
     if pool.base == nil then
         return nil, ("%s does not say which pool it changes"):format(values.show(pool)),
             'give base, as in { base = "custom", delivery = "inherit" }'
     end
     local base, problem, remedy = check_base(pool.base)
     if not base then return nil, problem, remedy end
-    local checked, changes = {}, 0
+    local checked, changes = { base = base }, 0
     for _, key in ipairs(names.keys(pool)) do
         local field
-        field, problem, remedy = check_field(pool, key, pool[key])
+        field, problem, remedy = check_field(checked, key, pool[key])
         if field == nil then return nil, problem, remedy end
         checked[key], changes = field, changes + 1
     end
@@ -287,6 +358,9 @@ local function refusal(preset, axes, set)
     return problem, remedy, set[axis] ~= nil and axis or "pool"
 end
 
+-- The pool types of what was resolved; beside it, because results show all that is in it.
+local type_of = setmetatable({}, { __mode = "k" })
+
 ---What a pool is made of, once the parameters that the user set have been put over its preset.
 ---@param pool string|table as check_pool returned it
 ---@param set table<string, any> axes set as parameters; they win over the preset, and must not contradict the table
@@ -303,6 +377,10 @@ function M.resolve(pool, set)
         local name = axis.name
         local fixed, chosen = own[name], set[name]
         if not M.has_processes(base) then chosen = nil end
+        if chosen ~= nil then
+            local problem, remedy = type_problem(preset, name, chosen)
+            if problem then return nil, problem, remedy, name end
+        end
         if fixed ~= nil and chosen ~= nil and fixed ~= chosen then
             return nil, ("%s = %s contradicts the pool %s"):format(name, values.text(axis.spec, chosen), M.label(pool)),
                 ("set %s in one place"):format(name), name
@@ -313,7 +391,15 @@ function M.resolve(pool, set)
     end
     local problem, remedy, key = refusal(preset, axes, set)
     if problem then return nil, problem, remedy, key end
+    type_of[axes] = preset.own and preset or nil
     return axes
+end
+
+---The pool type that a case's pool is of: the one that was resolved, even if another goes by its name now.
+---@param axes rig.Axes
+---@return rig.TypePreset? preset nil for rig's own pools
+function M.type_of(axes)
+    return type_of[axes]
 end
 
 return M

@@ -89,6 +89,7 @@ end
 local function pool_failed(run, what, message, code)
     if code == "ECANCELED" or core.interrupted() then halt("interrupted", "interrupted during " .. what) end
     if code == "ENOMEM" then too_big(run, what .. ": " .. message) end
+    hooks.check_pool(run, message, code)
     run.record.errors[#run.record.errors + 1] = { outcome = "cancelled", message = message }
     halt("faulted", message)
 end
@@ -133,6 +134,7 @@ local function close_pool(run)
     run.stats = pool:stats()
     pool:terminate() -- lets go of the data
     if ok then return end
+    hooks.check_pool(run, message, code)
     run.record.errors[#run.record.errors + 1] = { outcome = "error", message = message }
     if code == "ECANCELED" or core.interrupted() then halt("interrupted", "interrupted while the pool was closed") end
     halt("faulted", message)

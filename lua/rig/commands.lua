@@ -114,6 +114,22 @@ function M.scenario_help(s)
         title(s), s.file, columns(rows, "  "), "rig run --help lists the options.")
 end
 
+-- "chunk: a number; barrier: true or false", in the order of the axes.
+local function understood_text(understood)
+    local parts = {}
+    for _, axis in ipairs(axes.axes) do
+        local accepts = understood[axis.name]
+        if accepts then parts[#parts + 1] = ("%s: %s"):format(axis.name, accepts) end
+    end
+    return #parts > 0 and table.concat(parts, "; ") or "no axis can be set"
+end
+
+local function pool_types_text(s)
+    local rows = {}
+    for i, one in ipairs(s.pool_types or {}) do rows[i] = { one.name, one.about, understood_text(one.axes) } end
+    return #rows > 0 and "Pools of its own\n" .. columns(rows, "  ") or nil
+end
+
 local function cases_text(plan)
     local lines = { ("%s, in this order"):format(units.count(#plan.cases, "case")) }
     for _, case in ipairs(plan.cases) do
@@ -174,7 +190,7 @@ local function check_json(plan)
     end
     return json.encode({
         name = s.name, about = s.about, file = s.file, parameters = rows, cases = cases, seed = plan.seed,
-        varying = json.list(plan.varying), thresholds = thresholds_of(plan),
+        varying = json.list(plan.varying), pool_types = json.list(s.pool_types or {}), thresholds = thresholds_of(plan),
     }, { pretty = true, order = { "name", "about", "file", "index", "label" } }) .. "\n"
 end
 
@@ -187,7 +203,9 @@ function M.check(opts, context)
     local plan, problem = context.plan_of(opts)
     if not plan then return nil, EXIT.error, problem end
     if opts.json then return check_json(plan), 0 end
-    local parts = { title(plan.scenario), parameters_text(plan.scenario), cases_text(plan) }
+    local parts = { title(plan.scenario), parameters_text(plan.scenario) }
+    parts[#parts + 1] = pool_types_text(plan.scenario)
+    parts[#parts + 1] = cases_text(plan)
     parts[#parts + 1] = thresholds_text(plan)
     return table.concat(parts, "\n"), 0
 end
@@ -223,17 +241,24 @@ local function scenarios_in(folders)
                 seen[stem] = true
                 local s, problem = scenario.load(path)
                 found[#found + 1] = { file = path, name = s and s.name, about = s and s.about,
-                    problem = not s and tostring(problem) or nil }
+                    problem = not s and tostring(problem) or nil, pool_types = s and s.pool_types }
             end
         end
     end
     return found
 end
 
-local function pools_at_hand()
+-- The presets, and the pool types of the scenarios that were found.
+local function pools_at_hand(scenarios)
     local found = {}
     for _, preset in ipairs(axes.presets) do
-        if not preset.later then found[#found + 1] = { name = preset.name, help = preset.help } end
+        if not preset.later and not preset.own then found[#found + 1] = { name = preset.name, help = preset.help } end
+    end
+    for _, one in ipairs(scenarios) do
+        for _, own in ipairs(one.pool_types or {}) do
+            found[#found + 1] = { name = own.name, help = own.about, file = one.file }
+        end
+        one.pool_types = nil
     end
     return found
 end
@@ -246,7 +271,9 @@ local function list_text(scenarios, pools)
     parts[1] = #rows > 0 and "Scenarios\n" .. columns(rows, "  ")
         or "No scenarios here; name a folder, as in rig list scenarios\n"
     rows = {}
-    for i, one in ipairs(pools) do rows[i] = { one.name, one.help } end
+    for i, one in ipairs(pools) do
+        rows[i] = { one.name, one.file and ("%s (%s)"):format(one.help, one.file) or one.help }
+    end
     parts[2] = "Pools\n" .. columns(rows, "  ")
     return table.concat(parts, "\n")
 end
@@ -264,7 +291,8 @@ function M.list(opts)
         end
     end
     local folders = #(opts.folders or {}) > 0 and opts.folders or scenario_folders()
-    local scenarios, pools = scenarios_in(folders), pools_at_hand()
+    local scenarios = scenarios_in(folders)
+    local pools = pools_at_hand(scenarios)
     if opts.json then
         return json.encode({ scenarios = json.list(scenarios), pools = json.list(pools) }, { pretty = true }) .. "\n", 0
     end

@@ -57,6 +57,16 @@ local function check(run, name, ok, ...)
     M.refuse(run, name, (...))
 end
 
+---Ends the case where a pool failed because a function of its pool type is wrong; otherwise does nothing.
+---@param run table
+---@param message string
+---@param code string?
+function M.check_pool(run, message, code)
+    if code ~= "ESCRIPT" then return end
+    local first, rest = trace.first_line(message), message:match("\n.*$") or ""
+    M.halt("error", ("%s (case %s)%s"):format(first, run.case.label, rest), true)
+end
+
 ---Calls a hook of the scenario.
 ---@param run table
 ---@param name string which hook

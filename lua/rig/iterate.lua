@@ -114,6 +114,7 @@ local function map_failed(run, number, message, code, report)
         keep_failures(run, report.failures, number)
     end
     if code == "ECANCELED" or core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
+    hooks.check_pool(run, message, code)
     if #record.errors == 0 then record.errors[1] = { iteration = number, outcome = "cancelled", message = message } end
     hooks.halt("faulted", message)
 end

@@ -1,8 +1,10 @@
---- What a scenario writes with, beside the primitives: rows of numbers, lists, sums, `rig.value`, `rig.scenario`.
+--- What a scenario writes with, beside the primitives: rows of numbers, lists, sums, `rig.value`, `rig.scenario`,
+--- `rig.pool_type`.
 --- Pure Lua, so scenarios can be checked where nothing can be run.
 --- Not for processes and arrays, which core gives. Neighbour: init merges these functions into `rig`.
 
 local mistake = require("rig.mistake")
+local pool_type = require("rig.pool_type")
 local scenario = require("rig.scenario")
 local sweep = require("rig.sweep")
 local values = require("rig.values")
@@ -132,6 +134,9 @@ function M.value(list)
     end
     return values.value(copy(list, {}))
 end
+
+---Declares a pool of a script's own.
+M.pool_type = pool_type.declare
 
 ---Declares a scenario; a scenario file returns what this returns.
 M.scenario = scenario.declare

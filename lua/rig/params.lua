@@ -28,12 +28,15 @@ M.PRESET = "preset"
 -- A double counts exactly up to here, and readers of the results must see the size that was measured.
 local MAX_SIZE = 1 << 53
 
+local function accepted_pools()
+    return table.concat(axes.available(axes.presets), ", ") .. ", or one changed as in custom+delivery=inherit"
+end
+
 ---@type rig.Param[]
 local BUILTIN = {
     { name = "pool", type = "pool", default = "builtin", pooled = true, check_value = axes.check_pool,
       parse_value = axes.parse_pool, show_value = axes.label,
-      accepts = table.concat(axes.available(axes.presets), ", ") .. ", or one changed as in custom+delivery=inherit",
-      help = "which pool maps the items" },
+      accepts = accepted_pools(), help = "which pool maps the items" },
     { name = "size", type = "integer", default = 1, min = 0, max = MAX_SIZE,
       help = "how much data, in whatever the scenario counts" },
     { name = "workers", type = "integer", default = 4, min = 1, max = 4096, help = "processes that do the tasks" },
@@ -102,6 +105,7 @@ end
 ---@return any culprit
 function M.builtin(name, given)
     local param = copy(builtin_named[name])
+    if param.type == "pool" then param.accepts = accepted_pools() end -- pool types have come since
     param.kind, param.origin = "builtin", given == nil and "default" or "scenario"
     if given == nil then
         param.values = { param.default }

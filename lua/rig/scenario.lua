@@ -6,6 +6,7 @@ local declare = require("rig.declare")
 local mistake = require("rig.mistake")
 local names = require("rig.names")
 local params = require("rig.params")
+local pool_type = require("rig.pool_type")
 local sandbox = require("rig.sandbox")
 local trace = require("rig.trace")
 local values = require("rig.values")
@@ -21,6 +22,7 @@ local M = {}
 ---@field params rig.Param[]  the scenario's first, in its order; then the built-in ones that it leaves alone
 ---@field line integer?
 ---@field thresholds rig.Threshold[]?
+---@field pool_types { name: string, about: string, axes: table<string, string> }[]?  that its file declares
 ---@field calibrate_s number?  seconds that a call of body (or the maps of a case) takes at least
 
 --- The hooks a scenario may have, for help.
@@ -105,12 +107,14 @@ function M.load(path, text)
     end
     local context = declare.context(path, text)
     loading[#loading + 1] = context
+    local outer = pool_type.begin_load()
     local fine, result = xpcall(chunk, trace.locate, path)
+    local types = pool_type.loaded(outer)
     loading[#loading] = nil
     box.loading = false
     if not fine then return nil, as_mistake(result, path, chunk) end
     if not declared[result or 0] then return nil, returned_mistake(result, context) end
-    result.file, result.source = path, text
+    result.file, result.source, result.pool_types = path, text, types
     return result
 end
 

@@ -43,7 +43,8 @@ local function worst_first(cases)
     table.sort(sorted, function(a, b)
         local x, y = a.ready_at_last_result / a.params.workers, b.ready_at_last_result / b.params.workers
         if x ~= y then return x < y end
-        if a.undelivered.bytes ~= b.undelivered.bytes then return a.undelivered.bytes > b.undelivered.bytes end
+        local more, less = a.undelivered.bytes or 0, b.undelivered.bytes or 0
+        if more ~= less then return more > less end
         return a.index < b.index
     end)
     return sorted
@@ -53,7 +54,7 @@ end
 local function undelivered_text(case)
     local left = case.undelivered
     if left.workers == 0 then return " (delivered before the close)" end
-    if left.bytes == 0 then return (" (never delivered to %d)"):format(left.workers) end
+    if (left.bytes or 0) == 0 then return (" (never delivered to %d)"):format(left.workers) end
     return (" (%s never delivered to %d)"):format(human.bytes(left.bytes), left.workers)
 end
 
@@ -137,7 +138,7 @@ end
 local function rows_of(sorted)
     local rows, bytes, indexes = {}, 0, {}
     for i, case in ipairs(sorted) do
-        bytes = bytes + case.undelivered.bytes
+        bytes = bytes + (case.undelivered.bytes or 0)
         indexes[i] = case.index
         rows[i] = { case = case.index, ready = case.ready_at_last_result, workers = case.params.workers,
             undelivered_workers = case.undelivered.workers, undelivered_bytes = case.undelivered.bytes }

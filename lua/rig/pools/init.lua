@@ -1,11 +1,13 @@
---- Which pool it is: the one without processes, the one written in Lua, or the one of the C core. All three have the
---- same methods (wait_ready, run, sample, close, terminate, stats).
+--- Which pool it is: the one without processes, the one written in Lua, the one of the C core, or a script's own. All
+--- have the same methods (wait_ready, run, sample, close, terminate, stats).
 --- Not for what the names mean: axes.lua resolves presets before anything comes here.
 --- Neighbours: case.lua (scenarios) and library.lua (`rig.pool`).
 
+local axes_of = require "rig.axes"
 local core = require "rig.core"
-local one_by_one = require "rig.pools.one_by_one"
 local custom = require "rig.pools.custom"
+local one_by_one = require "rig.pools.one_by_one"
+local own = require "rig.pools.own"
 local serial = require "rig.pools.serial"
 
 local M = {}
@@ -28,16 +30,22 @@ local M = {}
 ---@return string? message
 ---@return string? code
 function M.start(axes, options)
-    if axes.preset == "serial" then return one_by_one.over(serial.new(options), 1) end
+    local kind = axes_of.type_of(axes)
+    local pool, message, code
     options.start, options.delivery, options.channel = axes.start, axes.delivery, axes.channel
     options.chunk = axes.chunk == "auto" and 0 or axes.chunk
     options.barrier, options.max_messages = axes.barrier, axes.max_messages
-    if axes.impl == "lua" then
-        local pool, message, code = custom.new(options)
-        if not pool then return nil, message, code end
-        return one_by_one.over(pool, options.workers)
+    if axes.preset == "serial" then
+        pool = serial.new(options)
+    elseif kind then
+        pool, message, code = own.new(kind, axes, options)
+    elseif axes.impl == "lua" then
+        pool, message, code = custom.new(options)
+    else
+        return core.pool(options)
     end
-    return core.pool(options)
+    if not pool then return nil, message, code end
+    return one_by_one.over(pool, options.workers)
 end
 
 return M

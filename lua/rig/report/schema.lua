@@ -101,7 +101,7 @@ local case = object({
     verified = count, expected = flag, make_s = optional(number), phases = phases,
     s_per_iteration = optional(number), total_s = optional(number), iterations = list(iteration),
     warmup = list(number), ready_at_last_result = optional(count),
-    undelivered = object({ workers = count, bytes = count }), fixed_bytes = optional(count),
+    undelivered = object({ workers = count, bytes = optional(count) }), fixed_bytes = optional(count),
     fixed_n = optional(count), fixed_type = optional(text), items_n = optional(count),
     stats = map(optional(summary)),
     metrics = map(object({ unit = optional(text), values = list(optional(number)), median = optional(number) })),
