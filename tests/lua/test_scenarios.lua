@@ -14,6 +14,7 @@ local SMALL = {
     ["fixed_data.lua"] = { "size=1000" },
     ["fixed_data_why.lua"] = { "size=1000" },
     ["hello.lua"] = {},
+    ["own_pool.lua"] = { "grain=10" },
     ["peers/cpython_pools.lua"] = { "size=1000", "maps=1" },
     ["primitives.lua"] = { "rounds=10" },
     ["scaling.lua"] = { "grain=100" },
