@@ -79,16 +79,29 @@ function M.text(value)
     return fine and text or ("an error that is no text but a %s"):format(type(value))
 end
 
+local function with_frames(text, frames)
+    if #frames < 2 then return text end
+    local lines = {}
+    for i, frame in ipairs(frames) do lines[i] = describe(frame) end
+    return text .. "\n  " .. table.concat(lines, "\n  ")
+end
+
 ---Message handler for xpcall: the error as text, below it the script's own frames where there is more than one.
 ---@param value any
 ---@return string
 function M.handler(value)
     local frames = script_frames(3)
+    return with_frames(positioned(M.text(value), frames), frames)
+end
+
+---The same, and the position where the text has none: what a C function complains of (table.unpack of nil) says none.
+---@param value any
+---@return string
+function M.placed(value)
+    local frames = script_frames(3)
     local text = positioned(M.text(value), frames)
-    if #frames < 2 then return text end
-    local lines = {}
-    for i, frame in ipairs(frames) do lines[i] = describe(frame) end
-    return text .. "\n  " .. table.concat(lines, "\n  ")
+    if frames[1] and not text:find("^[^\n]-:%d+: ") then text = ("%s: %s"):format(where_of(frames[1]), text) end
+    return with_frames(text, frames)
 end
 
 ---Message handler for a script's file while it loads: a text keeps to one position, any other value passes.

@@ -1,4 +1,4 @@
--- expect: exit 4; pool type plain: map: .* %(before that, pool type plain: worker [12]: .*run_pool_type_worker_raises%.lua:9: broken on purpose in a worker
+-- expect: exit 4; pool type plain: map: .*lib/plain_pool%.lua:%d+: attempt to index a nil value %(before that, pool type plain: worker [12]: .*run_pool_type_worker_raises%.lua:9: broken on purpose in a worker
 local rig = require "rig"
 local plain = require "lib.plain_pool"
 

@@ -291,6 +291,15 @@ function TestMistakes.test_a_map_that_stops_before_the_end_of_an_iterator_is_tol
     end)
 end
 
+function TestMistakes.test_an_iterator_that_raises_is_not_blamed_on_the_type()
+    local pool <close> = open(by_hand())
+    local fine, problem = pcall(pool.map, pool, function() error "no more items" end)
+    lu.assertFalse(fine)
+    lu.assertStrMatches(tostring(problem), "%S*test_pool_type%.lua:%d+: no more items.*")
+    local _, again = map(pool, 3)
+    lu.assertStrMatches(tostring(again), "the items of an earlier map raised: .*no more items.*")
+end
+
 function TestMistakes.test_a_map_that_leaves_tasks_with_their_workers_is_told()
     fails(changed { map = function(pool, _, tasks)
         for index in tasks do pool:assign(index, 2) end

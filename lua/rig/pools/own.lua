@@ -25,7 +25,7 @@ Pool.__index = Pool
 -- Calls a function of the type. Children that it forked past pool:fork are remembered, to be ended with the pool.
 local function call(self, name, ...)
     local before = core.children()
-    local got = table.pack(xpcall(self.own[name], trace.handler, self.face, ...))
+    local got = table.pack(xpcall(self.own[name], trace.placed, self.face, ...))
     local known = {}
     for _, one in pairs(self.workers) do known[one.proc] = true end
     for proc in pairs(core.children()) do
@@ -144,6 +144,10 @@ local function map(self)
     self.mapping = true
     local got = call(self, "map", self.state, self.book:tasks())
     self.mapping = false
+    if self.book.raised then -- by the items, not by the type; answers to what it had sent may still come
+        self.broken = { "the items of an earlier map raised: " .. self.book.raised, FAULT }
+        error(self.book.raised, 0)
+    end
     local wrong = self.book.wrong
     if wrong and not core.interrupted() then return nil, say(self, "map", wrong), FAULT end
     local ok, message, code = check_return(self, "map", got)

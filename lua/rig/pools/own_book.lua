@@ -3,6 +3,7 @@
 --- Not for processes: own_crew.lua. Neighbours: own.lua, own_face.lua.
 
 local core = require "rig.core"
+local trace = require "rig.trace"
 local units = require "rig.units"
 
 local M = {}
@@ -11,6 +12,7 @@ local M = {}
 ---@field results table
 ---@field out integer     tasks that a worker has
 ---@field wrong string?   the first thing that cannot be
+---@field raised string?  what the iterator of the items raised
 local Book = {}
 Book.__index = Book
 
@@ -25,17 +27,28 @@ end
 ---@param n integer? nil where the end shows it
 function Book:open(next_item, n)
     self.next_item, self.n, self.taken, self.ok, self.out = next_item, n, 0, 0, 0
-    self.results, self.worker_of, self.outcome_of, self.wrong = {}, {}, {}, nil
+    self.results, self.worker_of, self.outcome_of, self.wrong, self.raised = {}, {}, {}, nil, nil
     self.account:begin(n or 0)
 end
 
 ---@class rig.OwnTasks  gives the next task when it is called, as in `for index, item in tasks do`
 ---@field n integer?  how many there are; nil for an iterator
 
+-- An iterator is the script's, and what it raises is not the pool type's fault.
+local function guarded(self, next_item)
+    if self.n then return next_item end
+    return function()
+        local fine, index, item = xpcall(next_item, trace.handler)
+        if fine then return index, item end
+        self.raised = index
+        error(index, 0)
+    end
+end
+
 ---The tasks as a pool type takes them.
 ---@return rig.OwnTasks
 function Book:tasks()
-    local next_item, counted, account = self.next_item, self.n ~= nil, self.account
+    local next_item, counted, account = guarded(self, self.next_item), self.n ~= nil, self.account
     return setmetatable({ n = self.n }, {
         __call = function()
             local index, item = next_item()

@@ -155,7 +155,7 @@ function M.main(pool, id, words, fn, ...)
         begin(self)
         fn(...)
         count_traffic(self, before)
-    end, trace.handler, ...)
+    end, trace.placed, ...)
     if not ok then
         words:put { id, me.failed or ("pool type %s: worker %d: %s"):format(self.name, id, message) }
         return
