@@ -9,6 +9,7 @@
 #include "bind/items.h"
 #include "bind/open.h"
 #include "bind/placed.h"
+#include "bind/worker_side.h"
 #include "pool/axes.h"
 
 static const char pool_name[] = "rig.core.pool";
@@ -156,6 +157,7 @@ static int l_pool(lua_State *L) {
     struct pool_config config = {0};
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    side_reserve(L);
     struct bind_pool *b = push_new(L);
     take_config(L, b, &config);
     int err = pool_open(&b->job.state->sys, &config, &b->pool, why, sizeof why);
@@ -227,7 +229,7 @@ static int l_run(lua_State *L) {
     struct run r = {.b = b, .results = 3, .failures = 4};
     items_check(L, 2, &r.items);
     lua_settop(L, 2);
-    luaL_checkstack(L, 64, "pool:run");
+    side_reserve(L); /* for workers that replace others */
     lua_Integer count = r.items.count;
     lua_createtable(L, count > 0 && count < INT32_MAX ? (int)count : 0, 0);
     lua_newtable(L);

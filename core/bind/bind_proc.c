@@ -87,6 +87,7 @@ static int keep_fds(lua_State *L, int list, int n, int *fds) {
 static int l_fork(lua_State *L) {
     int fds[2 * KEEP_HANDLES];
     luaL_checktype(L, 1, LUA_TFUNCTION);
+    side_reserve(L);
     struct state *st = state_get(L);
     int nargs = lua_gettop(L) - 1;
     int n = handle_find(L, 1);

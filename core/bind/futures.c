@@ -6,6 +6,7 @@
 
 #include "bind/bind_pool.h"
 #include "bind/codec.h"
+#include "bind/worker_side.h"
 
 struct waiting {
     struct waiting *next;
@@ -86,7 +87,7 @@ static int take_submitted(void *ctx, const struct outcome *o, const uint8_t *val
 static int begin(lua_State *L, struct bind_pool *b) {
     struct pool_io io = {.ctx = b, .next = next_submitted, .take = take_submitted};
     struct futures *f = &b->futures;
-    luaL_checkstack(L, 64, "futures");
+    side_reserve(L);
     if (f->batch != NULL)
         return 0;
     int err = pool_begin(b->pool, &io, 0, true, &f->batch);
@@ -228,7 +229,7 @@ static int l_cancel(lua_State *L) {
     lua_Integer number = luaL_checkinteger(L, 2);
     struct futures *f = &b->futures;
     luaL_argcheck(L, number >= 1 && (uint64_t)number <= f->next, 2, "no such task");
-    luaL_checkstack(L, 64, "futures");
+    side_reserve(L);
     uint64_t task = (uint64_t)number - 1;
     if (task >= batch_account(f->batch)->n) {
         cancel_waiting(L, b, task);
@@ -249,7 +250,7 @@ static int l_drain(lua_State *L) {
     struct bind_pool *b = bind_pool_check(L);
     struct futures *f = &b->futures;
     int err = 0;
-    luaL_checkstack(L, 64, "futures");
+    side_reserve(L);
     while (err == 0 && f->batch != NULL && (f->first != NULL || pool_under_way(f->batch) > 0))
         err = turn(b, DEADLINE_NEVER);
     if (err < 0)

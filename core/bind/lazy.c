@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bind/items.h"
+#include "bind/worker_side.h"
 
 static const char lazy_name[] = "rig.core.lazy";
 
@@ -189,7 +190,7 @@ static int l_next(lua_State *L) {
         return 0;
     bool waits = z->places[z->taken % z->window].arrival == ARRIVED_NOT;
     if (waits || z->b->pool == NULL || is_due(z)) {
-        luaL_checkstack(L, 64, "pool:imap");
+        side_reserve(L);
         lua_getiuservalue(L, lua_upvalueindex(UP_LAZY), HAS_ITEMS);
         lua_getiuservalue(L, lua_upvalueindex(UP_LAZY), HAS_POOL);
         bind_pool_at(L, 2);

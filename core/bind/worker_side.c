@@ -48,6 +48,12 @@ static int child_exit(lua_State *L) {
     return 0;
 }
 
+#define STACK_SLOTS 256 /* a few calls of a script's functions, and what job.c asks for */
+
+void side_reserve(lua_State *L) {
+    luaL_checkstack(L, STACK_SLOTS, "a process of its own");
+}
+
 /* A negative step lowers the collector's debt: it starts after so much more has been allocated. */
 static void delay_collector(lua_State *L) {
     int inherited = lua_gc(L, LUA_GCCOUNT);

@@ -5,6 +5,10 @@
 
 #include "bind/state.h"
 
+/* To be called before a fork: room on Lua's stack for what a child's own code puts there. A stack that only grew in
+ * the child would be copied in every child. Raises when there is no memory for it. */
+void side_reserve(lua_State *L);
+
 /* To be called first in a child; `id` is its worker number, 0 for none. From here on `print` writes whole
  * lines to stderr, os.exit ends at once, and the collector waits until the child's own growth is worth
  * a walk over what it inherited, which would copy every page with an object in it. */
