@@ -7,7 +7,7 @@ local stats = require("rig.stats")
 
 local M = {}
 
-local MOST_SURROUNDINGS = 4
+local MOST_SURROUNDINGS = 6
 local MOST_RATIOS = 4
 local MOST_NAMED = 5
 
