@@ -9,13 +9,24 @@ local rigtest = require "rigtest"
 -- What makes each of them small. One that is missing here is a mistake: a new scenario wants its line.
 local SMALL = {
     ["bench/delivery.lua"] = { "size=1000" },
+    ["bench/dispatch.lua"] = { "size=10" },
+    ["bench/imap.lua"] = { "size=1000" },
+    ["bench/no_op.lua"] = { "size=1000", "workers=2" },
+    ["bench/pool_life.lua"] = { "size=1000", "workers=2" },
+    ["bench/round_trip.lua"] = { "size=8,100000" },
+    ["bench/startup.lua"] = {},
+    ["bench/workers.lua"] = { "size=1,5", "tasks=100" },
+    ["chunks.lua"] = { "size=300", "grain=1" },
     ["ci.lua"] = {},
     ["exec.lua"] = { "size=1000" },
     ["fixed_data.lua"] = { "size=1000" },
     ["fixed_data_why.lua"] = { "size=1000" },
     ["hello.lua"] = {},
     ["own_pool.lua"] = { "grain=10" },
+    ["library.lua"] = { "size=10000" },
+    ["payload.lua"] = { "size=64,200000" },
     ["peers/cpython_pools.lua"] = { "size=1000", "maps=1" },
+    ["peers/pools.lua"] = { "size=1000", "what=map_1,life" },
     ["primitives.lua"] = { "rounds=10" },
     ["scaling.lua"] = { "grain=100" },
 }
@@ -220,6 +231,75 @@ function TestDelivery.test_every_way_has_a_rate()
     for _, case in ipairs(doc.cases) do lu.assertTrue(case.rates.bytes_per_s > 0, case.label) end
 end
 
+TestBench = {}
+
+-- Every way was measured over each of what it is measured over.
+local function check_pairs(name, doc, ways, along)
+    local seen = {}
+    for _, case in ipairs(doc.cases) do
+        local place = tostring(case.params[along])
+        seen[place] = seen[place] or {}
+        seen[place][case.params[ways]] = true
+    end
+    local expected = labels(doc, ways)
+    lu.assertTrue(#expected >= 2, name)
+    for place, found in pairs(seen) do
+        for _, way in ipairs(expected) do lu.assertTrue(found[way], ("%s: %s at %s"):format(name, way, place)) end
+    end
+end
+
+local function kinds(doc)
+    local found = {}
+    for _, finding in ipairs(doc.findings) do found[finding.kind] = (found[finding.kind] or 0) + 1 end
+    return found
+end
+
+local function channels()
+    local axes = require "rig.axes"
+    return axes.available(axes.axis.channel.values)
+end
+
+function TestBench.test_every_channel_of_this_version_is_measured_beside_bare_messages()
+    for _, name in ipairs { "bench/dispatch.lua", "bench/round_trip.lua" } do
+        local doc = run(name, "size=8,64", "runs=1", "iterations=1")
+        lu.assertEquals(labels(doc, "over"), channels(), name)
+        check_pairs(name, doc, "way", "over")
+    end
+end
+
+function TestBench.test_a_limit_and_a_pool_are_compared_and_their_growth_is_fitted()
+    for name, sizes in pairs {
+        ["bench/dispatch.lua"] = "size=5,50,500", ["bench/no_op.lua"] = "size=10,100,10000",
+        ["bench/pool_life.lua"] = "size=1000,100000,1000000", ["bench/workers.lua"] = "size=1,3,9",
+    } do
+        local doc = run(name, sizes, "runs=1", "iterations=1")
+        local found = kinds(doc)
+        lu.assertTrue((found.faster or 0) >= 1, name .. " compares nothing")
+        lu.assertTrue((found.growth or 0) >= 1, name .. " fits no growth")
+    end
+end
+
+function TestBench.test_without_a_compiler_a_pools_life_is_measured_beside_forks_of_rigs_own()
+    local rig = os.getenv "RIG"
+    for _, name in ipairs { "bench/pool_life.lua", "bench/workers.lua" } do
+        local ran = rigtest.run("env", "PATH=/nowhere", rig, path_of(name), "size=3", "runs=1", "iterations=1",
+            "--no-progress")
+        lu.assertEquals(ran.exit, 0, ran.err)
+    end
+end
+
+function TestBench.test_lazy_items_have_a_peak_of_memory()
+    for _, case in ipairs(small("bench/imap.lua", "runs=1").cases) do
+        lu.assertEquals(case.metrics["peak memory"].unit, "B")
+        lu.assertTrue(case.metrics["peak memory"].median >= 0)
+    end
+end
+
+function TestBench.test_the_rig_that_runs_it_says_its_version()
+    local doc = small("bench/startup.lua", "command=rig", "runs=1", "iterations=1")
+    lu.assertStrContains(doc.cases[1].iterations[1].result, "rig " .. doc.rig.version)
+end
+
 TestPeers = {}
 
 local function has_python()
@@ -240,10 +320,23 @@ end
 
 function TestPeers.test_without_python_they_are_left_out_with_a_word()
     local rig = os.getenv "RIG"
-    local ran = rigtest.run("env", "PATH=/nowhere", rig, path_of "peers/cpython_pools.lua", "size=1000", "maps=1",
-        "runs=1", "--no-progress")
-    lu.assertEquals(ran.exit, 0, ran.err)
-    lu.assertStrContains(ran.out, "no python3 was found")
+    for name, words in pairs { ["peers/cpython_pools.lua"] = "maps=1", ["peers/pools.lua"] = "what=map" } do
+        local ran = rigtest.run("env", "PATH=/nowhere", rig, path_of(name), "size=1000", words, "runs=1",
+            "--no-progress")
+        lu.assertEquals(ran.exit, 0, ran.err)
+        lu.assertStrContains(ran.out, "no python3 was found")
+    end
+end
+
+function TestPeers.test_each_that_is_there_does_all_of_the_work_right()
+    lu.skipIf(not has_python(), "no python3")
+    local doc = run("peers/pools.lua", "size=1000", "runs=1")
+    check_pairs("peers/pools.lua", doc, "runtime", "what")
+    lu.assertEquals(labels(doc, "what"), { "map", "map_1", "round_trip", "payload", "life" })
+    for _, case in ipairs(doc.cases) do
+        lu.assertIsTrue(case.iterations[1].result, case.label)
+        lu.assertEquals(case.metrics.per_task.unit, "s")
+    end
 end
 
 function TestPeers.test_a_command_that_is_not_there_is_named()
