@@ -30,6 +30,7 @@
 #include "pool/buf.h"
 
 #define CODEC_DEPTH_MAX 100 /* tables within tables; the outermost is 1 */
+#define CODEC_BYTE_MAX  127 /* integers from 0 on that are one byte: the tag itself */
 
 struct codec_error {
     char path[256]; /* to the value, from the root: "[3].callback"; "" is the root itself */
@@ -42,7 +43,19 @@ void codec_open(lua_State *L);
 /* Appends the value at idx to `out`. Never raises and never runs Lua code, so `out` may be any memory of
  * the caller's. 0; -EINVAL with *err filled in; -ENOMEM; after an error `out` is as it was. Large arrays are
  * referred to, and stay frozen until `out` is cleared. */
-int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err);
+int codec_encode_any(lua_State *L, int idx, struct buf *out, struct codec_error *err);
+
+/* The same, small integers at once: for tasks that do next to nothing, the call is the cost. */
+static inline int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err) {
+    if (out->len < out->cap && lua_isinteger(L, idx)) {
+        lua_Integer v = lua_tointegerx(L, idx, NULL);
+        if (v >= 0 && v <= CODEC_BYTE_MAX) {
+            out->data[out->len++] = (uint8_t)v;
+            return 0;
+        }
+    }
+    return codec_encode_any(L, idx, out, err);
+}
 
 /* "items[3].callback: a function cannot cross processes; ..." with "items" for root. */
 void codec_error_text(const struct codec_error *err, const char *root, char *text, size_t size);
@@ -50,10 +63,21 @@ void codec_error_text(const struct codec_error *err, const char *root, char *tex
 /* Raises for codec_encode's result: the text as above, or a lack of memory. */
 int codec_raise(lua_State *L, int code, const struct codec_error *err, const char *root);
 
-/* Pushes the value that `bytes` begin with; *used says how many there were of it. Any bytes are safe: 0,
+/* Pushes the value that `bytes` begin with, for which there must be room on the stack; *used says how many there were of it. Any bytes are safe: 0,
  * or -EBADMSG with nothing pushed. Raises only when Lua has no memory; all that was made is Lua's then.
  * With `owner`, the block in which the bytes lie, arrays of 64 KiB and more become views into it; else
  * they are copied. */
-int codec_decode(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner, size_t *used);
+int codec_decode_any(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
+                     size_t *used);
+
+/* The same, small integers at once. */
+static inline int codec_decode(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
+                               size_t *used) {
+    if (len == 0 || *bytes > CODEC_BYTE_MAX)
+        return codec_decode_any(L, bytes, len, owner, used);
+    lua_pushinteger(L, *bytes);
+    *used = 1;
+    return 0;
+}
 
 #endif

@@ -2,10 +2,13 @@
  * it only reads (lua_next, lua_to...), converts nothing in place, and takes its memory from buf and memo.
  * That is what allows callers to have half a message in memory of their own. */
 #include "bind/array.h"
+#include "bind/codec_pack.h"
 #include "bind/codec_put.h"
 #include "bind/state.h"
 
-#define RUN_MIN 4  /* fewer numbers are cheaper one by one */
+#define RUN_MIN 4 /* fewer numbers are cheaper one by one */
+#define STACK_LEVELS \
+    10 /* tables within tables for which there is room on the stack at once, 3 places each */
 #define GAP_MAX 16 /* nils in a list that are written out, before it ends and pairs begin */
 
 /* A walk over a table: the table stands at index t, the current key and value above it. */
@@ -16,7 +19,7 @@ struct walk {
     lua_Integer n;    /* and how many there may be */
 };
 
-static int put_value(struct encoder *e, int idx);
+static int put_typed(struct encoder *e, int idx, int type);
 
 static int put_string(struct encoder *e, int idx) {
     size_t len;
@@ -177,10 +180,11 @@ static int put_list(struct encoder *e, struct walk *w) {
             err = put_tag(e, TAG_NIL);
         if (err < 0)
             return err;
-        if (lua_type(L, w->t + 2) == LUA_TNUMBER) {
+        int type = lua_type(L, w->t + 2);
+        if (type == LUA_TNUMBER) {
             err = lua_isinteger(L, w->t + 2) ? put_int_run(e, w) : put_float_run(e, w);
         } else {
-            err = put_value(e, w->t + 2);
+            err = put_typed(e, w->t + 2, type);
             if (err < 0)
                 return put_refused_under(e, w->t + 1, err);
             w->done++;
@@ -193,10 +197,11 @@ static int put_list(struct encoder *e, struct walk *w) {
 }
 
 static int put_key(struct encoder *e, int idx) {
-    if (lua_type(e->L, idx) == LUA_TSTRING)
+    int type = lua_type(e->L, idx);
+    if (type == LUA_TSTRING)
         return put_string(e, idx);
     lua_pushvalue(e->L, idx); /* a table must be on the top */
-    int err = put_value(e, lua_gettop(e->L));
+    int err = put_typed(e, lua_gettop(e->L), type);
     lua_settop(e->L, idx + 1);
     return err;
 }
@@ -206,7 +211,7 @@ static int put_pairs(struct encoder *e, struct walk *w, uint64_t *n) {
     for (; w->more; walk_on(L, w), ++*n) {
         int err = put_key(e, w->t + 1);
         if (err == 0)
-            err = put_value(e, w->t + 2);
+            err = put_typed(e, w->t + 2, lua_type(L, w->t + 2));
         if (err < 0)
             return put_refused_under(e, w->t + 1, err);
     }
@@ -220,21 +225,24 @@ static void patch_varint(uint8_t *p, size_t size, uint64_t v) {
     *p = (uint8_t)v;
 }
 
-/* What is between the header and the end. The header promises a list as long as the table's border, and
- * nobody can say how many pairs will follow: both are put right afterwards. */
+/* All of a table. The header promises a list as long as the table's border, and nobody can say how many pairs
+ * will follow: both are put right afterwards. Without a list if the walk does not begin with one: what Lua keeps
+ * as a list comes first. */
 static int put_contents(struct encoder *e, struct walk *w) {
+    lua_State *L = e->L;
     uint8_t *p = room(e->out, 12);
     if (p == NULL)
         return -ENOMEM;
+    lua_pushnil(L);
+    w->more = lua_next(L, w->t);
+    w->n = w->more && lua_isinteger(L, w->t + 1) ? (lua_Integer)lua_rawlen(L, w->t) : 0;
     size_t n_size = store_varint(p + 1, (uint64_t)w->n);
     size_t head = e->out->len;
     uint64_t pairs = 0;
     p[0] = TAG_TABLE;
     e->out->len += n_size + 2;
-    lua_pushnil(e->L);
-    w->more = lua_next(e->L, w->t);
-    int err = put_list(e, w);
-    if (err == 0)
+    int err = w->n > 0 ? put_list(e, w) : 0;
+    if (err == 0 && w->more)
         err = put_pairs(e, w, &pairs);
     if (err < 0)
         return err;
@@ -262,18 +270,18 @@ static int put_table(struct encoder *e, int t) {
         return err < 0 ? err : 0;
     if (e->depth == CODEC_DEPTH_MAX)
         return put_refusal(e, "more than 100 tables within each other; send a flatter structure");
-    if (!lua_checkstack(L, 8))
+    if (e->depth % STACK_LEVELS == 0 && !lua_checkstack(L, 3 * STACK_LEVELS + 8))
         return -ENOMEM;
-    struct walk w = {.t = t, .n = (lua_Integer)lua_rawlen(L, t)};
+    struct walk w = {.t = t};
     e->depth++;
     err = put_contents(e, &w);
     e->depth--;
     return err;
 }
 
-static int put_value(struct encoder *e, int idx) {
+static int put_typed(struct encoder *e, int idx, int type) {
     lua_State *L = e->L;
-    switch (lua_type(L, idx)) {
+    switch (type) {
     case LUA_TNIL: return put_tag(e, TAG_NIL);
     case LUA_TBOOLEAN: return put_tag(e, lua_toboolean(L, idx) ? TAG_TRUE : TAG_FALSE);
     case LUA_TNUMBER:
@@ -312,14 +320,15 @@ void codec_open(lua_State *L) {
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &memo_key);
+    pack_open(L);
 }
 
-int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err) {
-    struct encoder e = {.L = L, .out = out, .err = err, .start = out->len};
-    size_t pieces = out->n_pieces;
+int codec_encode_any(lua_State *L, int idx, struct buf *out, struct codec_error *err) {
     int type = lua_type(L, idx), top = lua_gettop(L);
+    struct encoder e = {.L = L, .out = out, .err = err, .start = out->len};
     if (type != LUA_TTABLE && type != LUA_TUSERDATA)
-        return put_value(&e, idx);
+        return put_typed(&e, idx, type);
+    size_t pieces = out->n_pieces;
     if (!lua_checkstack(L, 8))
         return -ENOMEM;
     lua_pushvalue(L, idx);
@@ -327,7 +336,7 @@ int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err
     e.memo = lua_touserdata(L, -1);
     lua_settop(L, top + 1);
     memo_begin(e.memo);
-    int code = put_value(&e, top + 1);
+    int code = put_typed(&e, top + 1, type);
     memo_end(e.memo);
     lua_settop(L, top);
     if (code < 0)
