@@ -333,8 +333,34 @@ static void a_varint_over_64_bits_is_refused(void **state) {
     assert_int_equal(bytes_varint(&at, endless + sizeof endless, &v), -EBADMSG);
 }
 
+/* Large ones are mappings, small ones malloc's: both ways, and cleared in between. */
+static void bytes_stay_while_a_buf_grows_to_many_megabytes(void **state) {
+    (void)state;
+    static uint8_t part[100003];
+    struct buf b;
+    buf_init(&b, &sys);
+    for (int round = 0; round < 2; round++) {
+        size_t n = 0;
+        for (; n < 200; n++) {
+            memset(part, (int)n, sizeof part);
+            assert_int_equal(buf_add(&b, part, sizeof part), 0);
+        }
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(b.data[i * sizeof part], (uint8_t)i);
+            assert_int_equal(b.data[(i + 1) * sizeof part - 1], (uint8_t)i);
+        }
+        assert_int_equal(buf_reserve(&b, SIZE_MAX / 2), -ENOMEM);
+        assert_int_equal(buf_size(&b), n * sizeof part);
+        buf_clear(&b);
+        assert_int_equal(buf_add(&b, "small", 5), 0);
+        buf_clear(&b);
+    }
+    buf_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        CLEAN_TEST(bytes_stay_while_a_buf_grows_to_many_megabytes),
         CLEAN_TEST(a_block_lives_as_long_as_its_references),
         CLEAN_TEST(blocks_of_any_size_and_kind_can_be_written),
         CLEAN_TEST(a_sealed_block_takes_over_its_mapping),
