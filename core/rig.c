@@ -145,6 +145,7 @@ void rig_close(rig_t *rig) {
     if (rig->L != NULL)
         lua_close(rig->L);
     host_clear(rig);
+    alloc_clear(&rig->alloc);
     sys_free(rig);
 }
 

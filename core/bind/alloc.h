@@ -1,5 +1,6 @@
-/* alloc: the allocator of the Lua states that rig opens itself. Small blocks are malloc's; big
- * ones (the array of a large table, a long string) are mappings of their own that ask for huge
+/* alloc: the allocator of the Lua states that rig opens itself. Small blocks (tables, short strings) are
+ * kept when they are freed and handed out again, which is what Lua's collector does to them all day; blocks
+ * of middle size are malloc's; big ones (the array of a large table, a long string) are mappings of their own that ask for huge
  * pages, so that filling them and forking a process that holds them costs little. Not for states
  * that somebody else made, nor for rig's own arrays: those are blocks (pool/block). */
 #ifndef RIG_BIND_ALLOC_H
@@ -11,13 +12,22 @@
  * block must hold some huge pages before they are worth their alignment. */
 #define ALLOC_BIG ((size_t)4 << 20)
 
+/* Up to here a freed block is kept, for the next one of as many 16 bytes. */
+#define ALLOC_SMALL   512
+#define ALLOC_CLASSES (ALLOC_SMALL / 16)
+
 struct alloc {
     struct sys sys; /* its own: Lua's many small blocks would drown what the rig itself asks for */
-    size_t big;     /* SIZE_MAX: malloc for everything */
+    size_t big;     /* SIZE_MAX: malloc for everything beyond the small */
+    struct alloc_kept *kept[ALLOC_CLASSES];
+    size_t kept_bytes;
 };
 
 /* `huge` says whether big blocks ask for huge pages; without, everything is malloc's. */
 void alloc_init(struct alloc *a, const struct sys_table *table, bool huge);
+
+/* Gives back the small blocks that are kept; after the Lua state is closed. */
+void alloc_clear(struct alloc *a);
 
 /* A lua_Alloc; `ud` is the struct alloc, which must outlive the Lua state. */
 void *alloc_lua(void *ud, void *ptr, size_t osize, size_t nsize);
