@@ -1,4 +1,4 @@
-/* bind_codec: the codec for scripts: core.encode and core.decode. Messages between processes do not come
+/* bind_codec: the codec for scripts: core.encode, core.decode and core.copy. Messages between processes do not come
  * through here: their bindings call codec.h. */
 #include <lauxlib.h>
 
@@ -68,7 +68,63 @@ static int f_decode(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"encode", f_encode}, {"decode", f_decode}, {NULL, NULL}};
+/* A value on its way through core.copy. */
+struct passage {
+    struct buf bytes;
+    struct block *owner; /* of bytes with large arrays, as they would have arrived; else NULL */
+};
+
+static int decode_passage(lua_State *L) {
+    const struct passage *p = lua_touserdata(L, 1);
+    const uint8_t *bytes = p->owner ? p->owner->data : p->bytes.data;
+    size_t used;
+    if (codec_decode(L, bytes, buf_size(&p->bytes), p->owner, &used) < 0)
+        return luaL_error(L, "the bytes of a value are damaged");
+    return 1;
+}
+
+/* The bytes stay ours while they are decoded, whatever finalizers do to the scratch meanwhile. */
+static int push_copy(lua_State *L, struct buf *scratch) {
+    struct passage p = {.owner = NULL};
+    int err = 0;
+    buf_init(&p.bytes, scratch->sys);
+    buf_move(&p.bytes, scratch);
+    if (p.bytes.n_pieces > 0)
+        err = block_new(scratch->sys, BLOCK_PRIVATE, buf_size(&p.bytes), &p.owner);
+    if (err == 0) {
+        if (p.owner != NULL)
+            buf_copy(&p.bytes, p.owner->data);
+        lua_pushcfunction(L, decode_passage);
+        lua_pushlightuserdata(L, &p);
+        err = lua_pcall(L, 1, 1, 0);
+    }
+    block_unref(p.owner);
+    buf_clear(&p.bytes);
+    buf_move(scratch, &p.bytes);
+    if (err < 0)
+        return luaL_error(L, "not enough memory to copy value");
+    return err == LUA_OK ? 1 : lua_error(L);
+}
+
+/* core.copy(v) -> v as it would come out in another process; raises with the path to what cannot cross. */
+static int f_copy(lua_State *L) {
+    struct buf *scratch = &state_get(L)->scratch;
+    struct codec_error err;
+    luaL_checkany(L, 1);
+    luaL_argcheck(L, lua_gettop(L) == 1, 2, "too many arguments");
+    buf_clear(scratch);
+    int code = codec_encode(L, 1, scratch, &err);
+    if (code < 0) {
+        buf_clear(scratch);
+        return codec_raise(L, code, &err, "value");
+    }
+    return push_copy(L, scratch);
+}
+
+static const luaL_Reg functions[] = {{"encode", f_encode},
+                                     {"decode", f_decode},
+                                     {"copy", f_copy},
+                                     {NULL, NULL}};
 
 void bind_codec(lua_State *L) {
     codec_open(L);
