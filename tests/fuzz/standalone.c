@@ -2,12 +2,23 @@
  * in the folders that are named, once. With it the default tests replay the corpora, whatever the compiler. */
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 
 static size_t replayed;
+static const char *current; /* the input that is being taken */
+
+/* A finding aborts: which input it was is said then. */
+static void on_abort(int signo) {
+    (void)signo;
+    if (write(STDERR_FILENO, "input: ", 7) > 0 &&
+        write(STDERR_FILENO, current, strlen(current)) > 0)
+        (void)!write(STDERR_FILENO, "\n", 1);
+}
 
 static int replay_file(const char *path) {
     FILE *file = fopen(path, "rb");
@@ -27,8 +38,7 @@ static int replay_file(const char *path) {
         free(bytes);
         return -1;
     }
-    /* known before it crashes */
-    setenv("RIG_FUZZ_INPUT", path, 1);
+    current = path;
     LLVMFuzzerTestOneInput(exact, n);
     free(exact);
     replayed++;
@@ -57,6 +67,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     LLVMFuzzerInitialize(&argc, &argv);
+    signal(SIGABRT, on_abort);
     for (int i = 1; i < argc; i++)
         if (replay(argv[i]) < 0)
             return 2;
