@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -105,6 +106,12 @@ static int k_poll(struct pollfd *p, nfds_t n, const struct timespec *t) {
 }
 static int k_eventfd(int flags) {
     OR_ERRNO(int, eventfd(0, flags | EFD_CLOEXEC));
+}
+static int k_futex_wait(void *word, uint32_t value, const struct timespec *t) {
+    OR_ERRNO(int, (int)syscall(SYS_futex, word, FUTEX_WAIT, value, t, NULL, 0));
+}
+static int k_futex_wake(void *word, int n) {
+    OR_ERRNO(int, (int)syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0));
 }
 static int k_open(const char *path, int flags, mode_t mode) {
     OR_ERRNO(int, open(path, flags | O_CLOEXEC, mode));

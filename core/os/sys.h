@@ -18,7 +18,8 @@
 #include <time.h>
 
 /* X(name, result, parameters, arguments). `fork` takes flags that must be 0. `map` and `remap`
- * leave the address in *addr (for `map` it is also the wish). */
+ * leave the address in *addr (for `map` it is also the wish). A futex's word is 32 bits of memory that
+ * processes share; `t` is how long to wait at most (NULL: for ever). */
 #define SYS_CALLS(X)                                                                              \
     X(read, ssize_t, (int fd, void *buf, size_t n), (fd, buf, n))                                 \
     X(write, ssize_t, (int fd, const void *buf, size_t n), (fd, buf, n))                          \
@@ -36,6 +37,8 @@
     X(getsockopt, int, (int fd, int name, int *value), (fd, name, value))                         \
     X(poll, int, (struct pollfd * p, nfds_t n, const struct timespec *t), (p, n, t))              \
     X(eventfd, int, (int flags), (flags))                                                         \
+    X(futex_wait, int, (void *word, uint32_t value, const struct timespec *t), (word, value, t))  \
+    X(futex_wake, int, (void *word, int n), (word, n))                                            \
     X(open, int, (const char *path, int flags, mode_t mode), (path, flags, mode))                 \
     X(mode, int, (const char *path, bool follow, mode_t *mode), (path, follow, mode))             \
     X(readlink, ssize_t, (const char *path, char *to, size_t n), (path, to, n))                   \
