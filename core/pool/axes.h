@@ -18,14 +18,40 @@ struct start_ops {
 struct channel_ops {
     const char *name, *help;
     bool shared; /* one for all workers: they take tasks themselves, nobody assigns them */
+    bool
+        common_ends; /* what connect gives is the pool's, not the one worker's: it stays open here */
     int (*open)(struct pool *p);
     void (*close)(struct pool *p);
     /* Before w starts: makes its connection. The worker's ends go to child[0] (receive) and
      * child[1] (send), -1 where there is none of its own. */
     int (*connect)(struct pool *p, struct worker *w, int child[2]);
-    /* Takes m over (see message.kept). Never blocks, cannot fail: what goes wrong shows later. */
+    /* After w has ended, or could not start: drops what was to go to it. Again is allowed. */
+    void (*disconnect)(struct pool *p, struct worker *w);
+
+    /* In the coordinator; none of these waits, but for `came`. */
+
+    /* Takes m over (see message.kept). Cannot fail: what goes wrong shows later. */
     void (*send)(struct pool *p, struct worker *w, struct message *m);
-    /* In the worker; both wait. 1 or -errno; 0 or -errno. */
+    /* Sends what can go. 0 or -errno. */
+    int (*flush)(struct pool *p);
+    /* Bytes sent to w (with a shared channel: to all) that are not out. */
+    uint64_t (*unsent)(struct pool *p, struct worker *w);
+    /* Whether there is something to take in or to send that no descriptor will tell. May look for it for
+     * microseconds, not past the deadline. A worker that sends after a `false` makes one of the
+     * descriptors of `watch` ready. */
+    bool (*came)(struct pool *p, int64_t deadline);
+    /* Says by pool_watch what to wait for. */
+    void (*watch)(struct pool *p);
+    /* After the wait, if there was one: takes in what came. 0 or -errno. */
+    int (*take_in)(struct pool *p);
+    /* Takes in all that w has sent until now. 0 or -errno. */
+    int (*drain)(struct pool *p, struct worker *w);
+
+    /* In the worker. */
+
+    /* First: makes its side of what connect made. */
+    void (*join)(struct worker_self *self, struct worker *w);
+    /* Both wait. 1 or -errno; 0 or -errno. */
     int (*take)(struct worker_self *self, struct received *r);
     int (*give)(struct worker_self *self, struct frame_head *head, const struct iovec *iov, int n);
 };

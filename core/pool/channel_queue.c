@@ -45,9 +45,62 @@ static int shared_connect(struct pool *p, struct worker *w, int child[2]) {
     return 0;
 }
 
+static void shared_disconnect(struct pool *p, struct worker *w) {
+    (void)p, (void)w; /* what waits in the queue, another one takes */
+}
+
 static void shared_send(struct pool *p, struct worker *w, struct message *m) {
     (void)w; /* whoever comes first takes it */
     queue_put(p->tasks, m);
+}
+
+static int shared_flush(struct pool *p) {
+    int got = queue_flush(p->tasks);
+    return got < 0 && got != -EPIPE ? got : 0;
+}
+
+static uint64_t shared_unsent(struct pool *p, struct worker *w) {
+    (void)w;
+    return p->tasks->outbox.bytes;
+}
+
+static bool shared_came(struct pool *p, int64_t deadline) {
+    (void)p, (void)deadline; /* all that comes makes a descriptor ready */
+    return false;
+}
+
+static void shared_watch(struct pool *p) {
+    step_watch(p, queue_waits(p->tasks), POLLOUT);
+    p->at_channel = step_watch(p, p->results->in, POLLIN);
+    p->n_polls += queue_part_fds(p->results, p->polls + p->n_polls, STEP_PARTS_MAX);
+}
+
+static int shared_drain(struct pool *p, struct worker *from) {
+    struct received r;
+    int got;
+    (void)from; /* what came from whom is not known before it is read */
+    while ((got = queue_poll(p->results, &r)) == 1) {
+        struct worker *w = pool_worker(p, r.head.worker);
+        int err = step_take(p, r.head.worker, &r);
+        if (err < 0 && w != NULL)
+            err = step_distrust(p, w, err);
+        if (err < 0 && err != -EBADMSG)
+            return err;
+    }
+    return got; /* -EBADMSG: results are lost, and whose is not known */
+}
+
+static int shared_take_in(struct pool *p) {
+    for (size_t at = (size_t)p->at_channel; at < p->n_polls; at++)
+        if (p->polls[at].revents != 0)
+            return shared_drain(p, NULL);
+    return 0;
+}
+
+static void shared_join(struct worker_self *self, struct worker *w) {
+    (void)w;
+    queue_after_fork(self->pool->tasks, self->pool->sys);
+    queue_after_fork(self->pool->results, self->pool->sys);
 }
 
 static int shared_take(struct worker_self *self, struct received *r) {
@@ -75,10 +128,19 @@ const struct channel_ops channel_queue = {
     .name = "queue",
     .help = "one task queue and one result queue, shared by all workers",
     .shared = true,
+    .common_ends = true,
     .open = open_both,
     .close = close_both,
     .connect = shared_connect,
+    .disconnect = shared_disconnect,
     .send = shared_send,
+    .flush = shared_flush,
+    .unsent = shared_unsent,
+    .came = shared_came,
+    .watch = shared_watch,
+    .take_in = shared_take_in,
+    .drain = shared_drain,
+    .join = shared_join,
     .take = shared_take,
     .give = shared_give,
 };

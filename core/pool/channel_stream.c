@@ -1,6 +1,8 @@
 /* channel_stream: see channel_stream.h. */
 #include "pool/channel_stream.h"
 
+#include <errno.h>
+
 int channel_stream_open(struct pool *p) {
     (void)p; /* nothing is shared: every worker brings its own */
     return 0;
@@ -10,9 +12,74 @@ void channel_stream_close(struct pool *p) {
     (void)p;
 }
 
+void channel_stream_disconnect(struct pool *p, struct worker *w) {
+    (void)p;
+    stream_close(&w->stream);
+}
+
 void channel_stream_send(struct pool *p, struct worker *w, struct message *m) {
     (void)p;
     stream_send(&w->stream, m);
+}
+
+int channel_stream_flush(struct pool *p) {
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        struct stream *st = &p->workers[i].stream;
+        int got = st->outbox.first != NULL ? stream_flush(st) : 0;
+        if (got < 0 && got != -EPIPE) /* a dead reader: its pidfd will say so */
+            return got;
+        if (got == -EPIPE)
+            outbox_free(&st->outbox);
+    }
+    return 0;
+}
+
+uint64_t channel_stream_unsent(struct pool *p, struct worker *w) {
+    (void)p;
+    return w->stream.outbox.bytes;
+}
+
+bool channel_stream_came(struct pool *p, int64_t deadline) {
+    (void)p, (void)deadline; /* all that comes makes a descriptor ready */
+    return false;
+}
+
+void channel_stream_watch(struct pool *p) {
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        struct worker *w = &p->workers[i];
+        w->at_in = w->heard_all ? -1 : step_watch(p, w->stream.in, POLLIN);
+        if (w->stream.outbox.first != NULL)
+            step_watch(p, w->stream.out, POLLOUT);
+    }
+}
+
+int channel_stream_take_in(struct pool *p) {
+    int err = 0;
+    for (unsigned i = 0; i < p->config.workers && err == 0; i++)
+        if (step_came(p, p->workers[i].at_in))
+            err = channel_stream_drain(p, &p->workers[i]);
+    return err;
+}
+
+int channel_stream_drain(struct pool *p, struct worker *w) {
+    struct received r;
+    int got = 0;
+    if (w->stream.in < 0)
+        return 0;
+    stream_ready(&w->stream);
+    while ((got = stream_receive(&w->stream, &r)) == 1) {
+        int err = step_take(p, w->id, &r);
+        if (err < 0)
+            return step_distrust(p, w, err);
+    }
+    /* The end of the stream says nothing certain: the pidfd will. Until then it must not be waited for:
+     * it is always ready, and asking again and again keeps a processor that the worker may need to end. */
+    w->heard_all = got == -EPIPE;
+    return got == 0 || got == -EPIPE ? 0 : step_distrust(p, w, got);
+}
+
+void channel_stream_join(struct worker_self *self, struct worker *w) {
+    stream_init(&self->stream, self->pool->sys, w->ends[0], w->ends[1], w->stream.type);
 }
 
 int channel_stream_take(struct worker_self *self, struct received *r) {

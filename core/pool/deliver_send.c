@@ -28,12 +28,12 @@ static int send_offer(struct pool *p, struct worker *w) {
         message_free(m);
         return err;
     }
-    stream_send(&w->stream, m);
+    p->config.channel->send(p, w, m);
     return 0;
 }
 
 static int send_receive(struct worker_self *self, struct received *r) {
-    int got = stream_receive(&self->stream, r);
+    int got = self->pool->config.channel->take(self, r);
     return got == 1 && r->head.type != FRAME_FIXED ? -EBADMSG : got;
 }
 
@@ -42,7 +42,7 @@ static uint64_t send_left(struct pool *p) {
     for (unsigned i = 0; i < p->config.workers; i++) {
         struct worker *w = &p->workers[i];
         if (!w->ready)
-            sum += w->stream.outbox.bytes;
+            sum += p->config.channel->unsent(p, w);
     }
     return sum;
 }

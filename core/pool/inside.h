@@ -76,7 +76,7 @@ struct worker {
     int ends[3]; /* the worker's side, from before its fork until after: receive, send, fixed */
     struct chunk_list chunks;
     bool ready, leaving;
-    bool heard_all; /* its stream has ended: there is nothing to wait for but its end */
+    bool heard_all; /* its channel has ended: there is nothing to wait for but its end */
     bool stopped;   /* leaving, without having got the fixed data */
     enum worker_fate fate;
     bool doomed; /* told to end because of one task, which ends as `doom`; the others are innocent */
@@ -87,9 +87,9 @@ struct worker {
     int64_t
         stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
     uint64_t seen_tasks;
-    uint64_t busy_before_ns;     /* what its slot said when the map began */
-    uint64_t ended_tasks;        /* of those it ran, how many have come to their end here */
-    int at_pidfd, at_in, at_out; /* where in pool.polls; -1: not there */
+    uint64_t busy_before_ns; /* what its slot said when the map began */
+    uint64_t ended_tasks;    /* of those it ran, how many have come to their end here */
+    int at_pidfd, at_in;     /* where in pool.polls; -1: not there */
     int64_t rss_bytes, unique_bytes;
 };
 
@@ -123,7 +123,10 @@ struct pool {
     char *failure;      /* what a worker's initializer said last */
     char why[256];
     struct pollfd *polls;
-    size_t cap_polls;
+    size_t n_polls, cap_polls; /* n_polls is 0 when there was no wait */
+    int at_channel;            /* where in polls the channel's begin, as far as it cares */
+    unsigned turns;            /* steps */
+    int64_t looked_ns;         /* when the descriptors were last looked at */
 };
 
 struct worker_self {
@@ -158,8 +161,17 @@ _Noreturn void worker_run(struct pool *p, struct worker *w);
  * and handles it. 0, -ECANCELED, -ECHILD (broken), what a callback returned, -errno. */
 int pool_step(struct pool *p, int64_t deadline);
 
-/* Takes in all that w (NULL: the shared channel) has sent until now. 0 or -errno. */
-int step_drain(struct pool *p, struct worker *w);
+/* For the channels: what arrived from worker `id` is dealt with. 0; -EBADMSG: no message of a worker;
+ * another -errno. */
+int step_take(struct pool *p, unsigned id, const struct received *r);
+/* A worker that sends what is no message (-EBADMSG) is not to be trusted further: it dies, with its task. 0,
+ * or the error when it is another one. */
+int step_distrust(struct pool *p, struct worker *w, int err);
+/* For channel_ops.watch and what follows: adds a descriptor (-1: none) to the next wait and returns where
+ * it stands; whether that wait found it ready. */
+#define STEP_PARTS_MAX 256 /* room for so many that a channel adds itself */
+int step_watch(struct pool *p, int fd, short events);
+bool step_came(const struct pool *p, int at);
 struct worker *pool_worker(struct pool *p, unsigned id);
 
 /* batch.c */

@@ -32,10 +32,10 @@ static struct slot *slot_of(struct pool *p, unsigned i) {
 }
 
 static void close_worker_ends(struct pool *p, struct worker *w) {
-    const bool shared = p->config.channel->shared;
-    if (!shared && w->ends[1] != w->ends[0])
+    const bool common = p->config.channel->common_ends;
+    if (!common && w->ends[1] != w->ends[0])
         fds_close(p->sys, &w->ends[1]);
-    if (!shared)
+    if (!common)
         fds_close(p->sys, &w->ends[0]);
     w->ends[0] = w->ends[1] = w->ends[2] = -1;
 }
@@ -64,7 +64,7 @@ int worker_begin(struct pool *p, struct worker *w) {
         err = p->config.deliver->offer(p, w);
     }
     if (err < 0)
-        stream_close(&w->stream);
+        p->config.channel->disconnect(p, w);
     return err;
 }
 
@@ -156,9 +156,9 @@ static int tell_one_to_stop(struct pool *p, struct worker *w) {
 
 int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
     bool had_task = false;
-    int err = step_drain(p, w); /* what it sent before it ended counts */
+    int err = p->config.channel->drain(p, w); /* what it sent before it ended counts */
     bool fresh = atomic_load(&w->slot->tasks) == 0;
-    outbox_free(&w->stream.outbox); /* before the chunks it points into */
+    p->config.channel->disconnect(p, w); /* before the chunks that it was to be sent */
     if (err == 0)
         err = map_worker_ended(p, w, end, &had_task);
     if (err == 0)
@@ -166,7 +166,6 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
     if (err == 0)
         err = note_bad_end(p, w, end);
     w->proc.pid = -1;
-    stream_close(&w->stream);
     if (err == 0 && p->finishing && p->config.channel->shared)
         err = tell_one_to_stop(p, w); /* it may have taken the word that was for another */
     if (err < 0 || w->leaving)
@@ -363,7 +362,7 @@ void pool_free(struct pool *p) {
                 proc_stop(p->sys, &p->workers[i].proc, 0, NULL);
     }
     for (unsigned i = 0; i < p->config.workers && p->workers != NULL; i++) {
-        stream_close(&p->workers[i].stream);
+        p->config.channel->disconnect(p, &p->workers[i]);
         chunk_free_all(&p->workers[i].chunks);
     }
     p->config.channel->close(p);

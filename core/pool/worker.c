@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "os/fds.h"
 #include "pool/inside.h"
 
 #define GIVE_IOV 32
@@ -248,18 +247,6 @@ static void become_ready(struct worker_self *self) {
         sys_exit(0);
 }
 
-static void open_ends(struct worker_self *self, struct worker *w, const int ends[3]) {
-    struct pool *p = self->pool;
-    enum fd_type type = w->stream.type;
-    stream_init(&self->stream, p->sys, -1, -1, type);
-    if (!p->config.channel->shared)
-        stream_init(&self->stream, p->sys, ends[0], ends[1], type);
-    struct queue *queues[] = {p->tasks, p->results, p->fixed_queue};
-    for (int i = 0; i < 3; i++)
-        if (queues[i] != NULL)
-            queue_after_fork(queues[i], p->sys);
-}
-
 /* It leaves of its own accord, and another takes its place. */
 static bool has_done_its_share(struct worker_self *self) {
     const struct pool_config *c = &self->pool->config;
@@ -275,7 +262,9 @@ _Noreturn void worker_run(struct pool *p, struct worker *w) {
     struct worker_self self = {.pool = p, .slot = w->slot, .id = w->id};
     atomic_store(&w->slot->started_ns, clock_now_ns());
     buf_init(&self.out, p->sys);
-    open_ends(&self, w, w->ends);
+    p->config.channel->join(&self, w);
+    if (p->fixed_queue != NULL)
+        queue_after_fork(p->fixed_queue, p->sys);
     become_ready(&self);
     struct received r;
     int got = 1;
