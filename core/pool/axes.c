@@ -5,8 +5,8 @@
 
 const struct start_ops *const start_list[] = {&start_fork, NULL};
 
-const struct channel_ops *const channel_list[] = {&channel_socket, &channel_pipe, &channel_queue,
-                                                  NULL};
+const struct channel_ops *const channel_list[] = {&channel_socket, &channel_pipe, &channel_ring,
+                                                  &channel_queue, NULL};
 
 const struct deliver_ops *const deliver_list[] = {&deliver_inherit, &deliver_send, &deliver_queue,
                                                   &deliver_shm, NULL};

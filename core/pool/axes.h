@@ -81,7 +81,7 @@ const struct channel_ops *channel_find(const char *name);
 const struct deliver_ops *deliver_find(const char *name);
 
 extern const struct start_ops start_fork;
-extern const struct channel_ops channel_pipe, channel_socket, channel_queue;
+extern const struct channel_ops channel_pipe, channel_socket, channel_ring, channel_queue;
 extern const struct deliver_ops deliver_inherit, deliver_send, deliver_queue, deliver_shm;
 
 #endif

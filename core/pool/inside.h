@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "pool/axes.h"
+#include "pool/lane.h"
 #include "pool/queue.h"
 #include "pool/stream.h"
 
@@ -72,7 +73,8 @@ struct worker {
     unsigned id;
     struct proc proc;
     struct slot *slot;
-    struct stream stream; /* its own channel; unused with a shared one */
+    struct stream stream; /* its own channel, unless that is shared or a ring */
+    struct lane lane;     /* its own channel when it is a ring */
     int ends[3]; /* the worker's side, from before its fork until after: receive, send, fixed */
     struct chunk_list chunks;
     bool ready, leaving;
@@ -102,6 +104,7 @@ struct pool {
     void *slots;
     size_t slots_size;
     struct queue *tasks, *results, *fixed_queue; /* NULL where the axes need none */
+    struct rings *rings;        /* likewise; see channel_ring.c */
     struct batch *batches;      /* those under way */
     struct batch *map;          /* the last one of pool_map, which may have ended */
     struct chunk_list in_queue; /* shared channel: chunks that some worker has or will take */
@@ -133,7 +136,8 @@ struct worker_self {
     struct pool *pool;
     struct slot *slot;
     unsigned id;
-    struct stream stream;
+    struct stream stream; /* as in struct worker */
+    struct lane lane;
     struct buf out;
     uint32_t results; /* records in slot->results */
     uint64_t busy_ns; /* since results were sent */

@@ -107,3 +107,15 @@ int outbox_iov_all(const struct outbox *o, struct iovec *iov, int max) {
     }
     return n;
 }
+
+int iov_skip(struct iovec *iov, int at, int n, size_t bytes) {
+    while (at < n && bytes >= iov[at].iov_len) {
+        bytes -= iov[at].iov_len;
+        at++;
+    }
+    if (at < n) {
+        iov[at].iov_base = (uint8_t *)iov[at].iov_base + bytes;
+        iov[at].iov_len -= bytes;
+    }
+    return at;
+}

@@ -49,4 +49,7 @@ int outbox_iov(const struct outbox *o, struct iovec *iov, int max);
 /* The same, and the messages behind it: many small ones go out at once. */
 int outbox_iov_all(const struct outbox *o, struct iovec *iov, int max);
 
+/* Moves an iovec list from entry `at` on past `bytes` written ones; returns the new first entry. */
+int iov_skip(struct iovec *iov, int at, int n, size_t bytes);
+
 #endif

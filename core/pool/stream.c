@@ -51,19 +51,6 @@ int stream_flush(struct stream *st) {
     return 0;
 }
 
-/* Moves an iovec list past n written bytes; returns the new first entry. */
-static int iov_skip(struct iovec *iov, int at, int n, size_t bytes) {
-    while (at < n && bytes >= iov[at].iov_len) {
-        bytes -= iov[at].iov_len;
-        at++;
-    }
-    if (at < n) {
-        iov[at].iov_base = (uint8_t *)iov[at].iov_base + bytes;
-        iov[at].iov_len -= bytes;
-    }
-    return at;
-}
-
 /* 0 (nothing written yet) or -errno */
 static int wait_writable(struct stream *st) {
     int got = ready_one(st->sys, st->out, POLLOUT, DEADLINE_NEVER);

@@ -44,7 +44,7 @@ M.axes = {
         values = {
             { name = "pipe", help = "a pair of pipes for each worker" },
             { name = "socket", help = "a socketpair for each worker" },
-            { name = "ring", help = "a ring in shared memory for each worker", later = true },
+            { name = "ring", help = "a pair of rings in shared memory for each worker" },
             { name = "queue", help = "one task queue and one result queue that all share" },
         },
     },
@@ -103,9 +103,8 @@ M.presets = {
       barrier = true, help = "fork, inherit, socket, barrier" },
     { name = "custom", impl = "lua", start = "fork", delivery = "queue", channel = "queue", chunk = 1,
       barrier = false, help = "fork, queue, queue, chunk 1, no barrier; written in Lua" },
-    -- by design over rings; over sockets until they are there
-    { name = "shm", impl = "c", start = "fork", delivery = "shm", channel = "socket", chunk = "auto",
-      barrier = true, help = "fork, shm, socket, barrier" },
+    { name = "shm", impl = "c", start = "fork", delivery = "shm", channel = "ring", chunk = "auto",
+      barrier = true, help = "fork, shm, ring, barrier" },
     { name = "spawn", impl = "c", start = "spawn", delivery = "send", channel = "socket", chunk = "auto",
       barrier = true, later = true, help = "spawn, send, socket, barrier" },
     { name = "per_task", impl = "c", start = "fork", delivery = "inherit", channel = "pipe", chunk = 1,
@@ -308,18 +307,23 @@ local IMPOSSIBLE = {
     {
         all = { delivery = "send", channel = "queue" },
         reason = "a queue is shared by all workers, so none has a channel of its own to be sent something over",
-        remedy = "use delivery = queue, or channel = pipe or socket",
+        remedy = "use delivery = queue, or channel = pipe, socket or ring",
+    },
+    {
+        all = { channel = "ring", impl = "lua" },
+        reason = "a pool written in Lua is made of the primitives that scripts have, and a ring is none of them",
+        remedy = "use channel = pipe, socket or queue, or impl = c",
     },
 }
 
 local function contradiction(axes)
     for _, rule in ipairs(IMPOSSIBLE) do
         local holds, said = true, {}
-        for _, axis in ipairs(M.axes) do
-            local wanted = rule.all[axis.name]
+        for _, field in ipairs(FIELDS) do
+            local wanted = rule.all[field]
             if wanted then
-                holds = holds and axes[axis.name] == wanted
-                said[#said + 1] = axis.name .. " = " .. wanted
+                holds = holds and axes[field] == wanted
+                said[#said + 1] = field .. " = " .. wanted
             end
         end
         if holds then return ("%s cannot go with %s: %s"):format(said[1], said[2], rule.reason), rule.remedy end

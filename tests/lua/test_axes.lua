@@ -21,7 +21,7 @@ function TestPresets.test_are_what_the_design_says()
     })
     local shm = resolve "shm"
     lu.assertEquals({ shm.impl, shm.start, shm.delivery, shm.channel, shm.barrier },
-        { "c", "fork", "shm", "socket", true })
+        { "c", "fork", "shm", "ring", true })
 end
 
 function TestPresets.test_serial_has_no_processes()
@@ -155,17 +155,26 @@ function TestResolve.test_nothing_is_sent_over_a_shared_queue()
     local made, problem, remedy, key = resolve { base = "custom", delivery = "send" }
     lu.assertNil(made)
     lu.assertStrContains(problem, "delivery = send cannot go with channel = queue")
-    lu.assertStrContains(remedy, "channel = pipe or socket")
+    lu.assertStrContains(remedy, "channel = pipe, socket or ring")
     lu.assertEquals(key, "pool")
     lu.assertNotNil(resolve { base = "custom", delivery = "send", channel = "pipe" })
 end
 
+function TestResolve.test_a_pool_written_in_lua_has_no_rings()
+    local made, problem, remedy, key = resolve("custom", { channel = "ring" })
+    lu.assertNil(made)
+    lu.assertStrContains(problem, "channel = ring cannot go with impl = lua: a pool written in Lua is made of")
+    lu.assertStrContains(remedy, "impl = c")
+    lu.assertEquals(key, "channel")
+    lu.assertEquals(resolve({ base = "custom", impl = "c" }, { channel = "ring" }).channel, "ring")
+end
+
 function TestResolve.test_what_is_to_come_says_so()
     for _, row in ipairs {
-        { "builtin", { channel = "ring" }, "channel = ring", "channel" },
+        { "builtin", { start = "thread" }, "start = thread", "start" },
         { "spawn", {}, "pool spawn", "pool" },
         { "builtin", { start = "spawn", delivery = "send" }, "start = spawn", "start" },
-        { { base = "shm", channel = "ring" }, {}, "channel = ring", "pool" },
+        { { base = "shm", start = "mpi" }, {}, "start = mpi", "pool" },
     } do
         local made, problem, remedy, key = resolve(row[1], row[2])
         lu.assertNil(made)
@@ -196,7 +205,7 @@ function TestResolve.test_every_combination_is_made_or_refused_with_a_reason()
             end
         end
     end
-    lu.assertEquals({ made, refusals }, { 22, 42 })
+    lu.assertEquals({ made, refusals }, { 26, 38 })
 end
 
 os.exit(lu.LuaUnit.run())

@@ -110,7 +110,7 @@ end
 
 function TestBuiltin.test_words()
     refused('"atuo" is a string, not an integer', "did you mean auto?", params.builtin("chunk", "atuo"))
-    refused('"teleport" is not one of its values', "use pipe, socket, queue or preset",
+    refused('"teleport" is not one of its values', "use pipe, socket, ring, queue or preset",
         params.builtin("channel", "teleport"))
     refused('"inhreit" is not one of its values', "did you mean inherit?", params.builtin("delivery", "inhreit"))
 end

@@ -132,7 +132,7 @@ function TestRefusals.test_combinations_that_cannot_be_name_line_reason_and_reme
     local err = refused("x.lua:4: delivery: delivery = send cannot go with channel = queue: a queue is shared",
         plan.make(load_with 'pool = { "builtin", "custom" },\ndelivery = "send",'))
     lu.assertEquals({ err.kind, err.key, err.value }, { "scenario", "delivery", "send" })
-    lu.assertStrContains(err.message, "(pool custom); use delivery = queue, or channel = pipe or socket")
+    lu.assertStrContains(err.message, "(pool custom); use delivery = queue, or channel = pipe, socket or ring")
     refused("start = spawn cannot go with delivery = inherit", plan.make(load_with 'start = "spawn",'))
     refused("delivery = shm contradicts the pool custom+delivery=inherit",
         plan.make(load_with 'pool = { base = "custom", delivery = "inherit" }, delivery = "shm",'))
@@ -146,10 +146,10 @@ function TestRefusals.test_asked_for_on_the_command_line_they_are_usage_errors()
 end
 
 function TestRefusals.test_what_is_to_come()
-    refused("x.lua:3: channel: channel = ring is not available in this version (pool builtin); use pipe, socket",
-        plan.make(load_with 'channel = "ring",'))
-    refused("x.lua:3: pool: channel = ring is not available in this version (pool builtin+channel=ring)",
-        plan.make(load_with 'pool = { base = "builtin", channel = "ring" },'))
+    refused("x.lua:3: start: start = thread is not available in this version (pool builtin); use fork",
+        plan.make(load_with 'start = "thread",'))
+    refused("x.lua:3: pool: start = thread is not available in this version (pool builtin+start=thread)",
+        plan.make(load_with 'pool = { base = "builtin", start = "thread" },'))
 end
 
 function TestRefusals.test_only_may_leave_them_out()

@@ -28,7 +28,7 @@ function TestRefusals.test_misuse_raises_and_names_the_option()
         { "map is a string", { map = "f" } },
         { "init is a table", { map = same, init = {} } },
         { "no start 'teleport'", { map = same, start = "teleport" } },
-        { "no channel 'ring'", { map = same, channel = "ring" } },
+        { "no channel 'tube'", { map = same, channel = "tube" } },
         { "no delivery 'pigeon'", { map = same, delivery = "pigeon" } },
         { "channel is a table", { map = same, channel = {} } },
         { "workers is -1", { map = same, workers = -1 } },
@@ -141,7 +141,10 @@ end
 -- Nothing goes out before the first wait, so those that are stopped now have received nothing.
 function TestGivingUp.test_what_was_not_delivered_is_counted_and_nobody_died_of_it()
     local size = 32000000
-    for _, pair in ipairs { { "send", "socket" }, { "send", "pipe" }, { "queue", "socket" }, { "queue", "queue" } } do
+    for _, pair in ipairs {
+        { "send", "socket" }, { "send", "pipe" }, { "send", "ring" }, { "queue", "socket" }, { "queue", "ring" },
+        { "queue", "queue" },
+    } do
         local axes = { delivery = pair[1], channel = pair[2], chunk = 1 }
         local pool <close> = pooltest.open(axes, {
             workers = 4, fixed = core.array("u8", size, 1), map = function(item, fixed) return item + #fixed end,

@@ -405,7 +405,7 @@ function TestOverride.test_describe_says_what_will_run_and_what_would_without_th
         { "enum", "array or table", "array,table" })
     lu.assertEquals(rows.pool.default, "builtin,custom")
     lu.assertEquals(rows.timeout.values, { "none" })
-    lu.assertEquals(rows.channel.accepts, "pipe, socket, queue or preset")
+    lu.assertEquals(rows.channel.accepts, "pipe, socket, ring, queue or preset")
 end
 
 TestSource = {}

@@ -10,7 +10,7 @@ local M = {}
 M.HANG_S = 60
 
 M.DELIVERIES = { "inherit", "send", "queue", "shm" }
-M.CHANNELS = { "socket", "pipe", "queue" }
+M.CHANNELS = { "socket", "pipe", "ring", "queue" }
 M.CHUNKS = { 0, 1, 7 }
 
 ---@class pooltest.Axes

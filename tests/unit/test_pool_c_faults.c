@@ -2,6 +2,7 @@
  * what cannot start leaves nothing. */
 #include <sys/eventfd.h>
 
+#include "pool/inside.h"
 #include "pool_help.h"
 
 static void check_deaths(const char *channel, const char *delivery) {
@@ -188,8 +189,11 @@ static void what_the_finish_says_comes_back_from_close(void **state) {
 /* Nothing goes out before the first wait, so those that are stopped now have received nothing. */
 static void what_was_not_delivered_is_counted_and_nobody_died_of_it(void **state) {
     (void)state;
-    const char *const pairs[][2] = {{"socket", "send"}, {"pipe", "send"}, {"queue", "queue"}};
-    for (size_t i = 0; i < 3; i++) {
+    const char *const pairs[][2] = {{"socket", "send"},
+                                    {"pipe", "send"},
+                                    {"ring", "send"},
+                                    {"queue", "queue"}};
+    for (size_t i = 0; i < 4; i++) {
         struct rig_pool r = opened(pairs[i][0], pairs[i][1], 3, 1);
         size_t n;
         stop_process(pid_of(&r, 2));
@@ -229,6 +233,65 @@ static void a_worker_that_babbles_is_killed_and_no_task_runs_twice(void **state)
         assert_int_equal(r.context->runs, 50);
         assert_int_equal(counters_of(&r).replaced, 1);
         assert_int_equal(pool_close(r.pool), 0);
+        release(&r);
+    }
+}
+
+/* Their ends are not descriptors: what a wild worker would damage is the memory itself. */
+static void claim_what_cannot_be(void *memory) {
+    struct ring_shared *up = memory;
+    atomic_store(&up->written, UINT64_MAX / 2);
+}
+
+static void show_what_is_no_message(void *memory) {
+    struct ring_shared *up = memory;
+    memset(up->data, 'x', 4096);
+    atomic_fetch_add(&up->written, 200);
+}
+
+static void a_worker_that_scribbles_over_its_rings_is_killed(void **state) {
+    (void)state;
+    void (*const damages[])(void *) = {claim_what_cannot_be, show_what_is_no_message};
+    for (size_t i = 0; i < 2; i++) {
+        struct rig_pool r = opened("ring", "inherit", 1, 1);
+        r.context->scribble = damages[i];
+        r.context->rings = r.pool->workers[0].lane.in.shared;
+        map_begin(20);
+        map.items[5].op = map.items[15].op = SCRIBBLE;
+        assert_int_equal(map_run(&r, true), 0);
+        const struct account *a = pool_account(r.pool);
+        assert_true(account_balanced(a));
+        assert_int_equal(map.seen[5].outcome.kind, OUTCOME_DIED);
+        assert_int_equal(map.seen[15].outcome.signal, SIGKILL);
+        assert_in_range(a->ended[OUTCOME_DIED], 2, 4); /* with what it had sent just before */
+        assert_int_equal(a->ended[OUTCOME_OK], 20 - a->ended[OUTCOME_DIED]);
+        assert_int_equal(r.context->runs, 20);
+        assert_int_equal(counters_of(&r).replaced, 2);
+        assert_int_equal(pool_close(r.pool), 0);
+        release(&r);
+    }
+}
+
+/* The frame that it leaves torn is dropped: the results of the others are whole. */
+static void a_worker_may_be_killed_while_it_writes_a_large_result(void **state) {
+    (void)state;
+    for (const struct channel_ops *const *c = channel_list; *c != NULL; c++) {
+        struct rig_pool r = opened((*c)->name, "inherit", 2, 1);
+        map_begin(30);
+        for (uint64_t i = 0; i < map.n; i++)
+            if (i % 3 == 2)
+                map.items[i] = (struct item){.op = LARGE_RESULT, .n = 300000 + i};
+        for (int i = 0; i < 4; i++)
+            map.items[5 + 7 * i] =
+                (struct item){.op = CUT_RESULT, .arg = 100 + 300 * i, .n = 24000000};
+        assert_int_equal(map_run(&r, true), 0);
+        map_check(&r);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(map.seen[5 + 7 * i].outcome.kind, OUTCOME_DIED);
+            assert_int_equal(map.seen[5 + 7 * i].outcome.signal, SIGALRM);
+        }
+        assert_int_equal(pool_close(r.pool), 0);
+        assert_int_equal(counters_of(&r).replaced, 4);
         release(&r);
     }
 }
@@ -310,6 +373,8 @@ int main(void) {
         CLEAN_TEST(what_the_finish_says_comes_back_from_close),
         CLEAN_TEST(what_was_not_delivered_is_counted_and_nobody_died_of_it),
         CLEAN_TEST(a_worker_that_babbles_is_killed_and_no_task_runs_twice),
+        CLEAN_TEST(a_worker_that_scribbles_over_its_rings_is_killed),
+        CLEAN_TEST(a_worker_may_be_killed_while_it_writes_a_large_result),
         CLEAN_TEST(babble_in_a_shared_queue_ends_the_map),
         CLEAN_TEST(where_the_host_reaps_a_death_is_known_but_not_its_cause),
         CLEAN_TEST(a_wish_to_stop_ends_a_map),

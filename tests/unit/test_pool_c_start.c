@@ -88,6 +88,10 @@ static int bad_pair(int type, int fds[2]) {
     return fails() ? -ENFILE : sys_kernel.socketpair(type, fds);
 }
 
+static int bad_eventfd(int flags) {
+    return fails() ? -EMFILE : sys_kernel.eventfd(flags);
+}
+
 static int bad_map(void **addr, size_t n, int prot, int flags, int fd) {
     return fails() ? -ENOMEM : sys_kernel.map(addr, n, prot, flags, fd);
 }
@@ -114,6 +118,10 @@ static void set_pipe(struct sys_table *t) {
 
 static void set_pair(struct sys_table *t) {
     t->socketpair = bad_pair;
+}
+
+static void set_eventfd(struct sys_table *t) {
+    t->eventfd = bad_eventfd;
 }
 
 static void set_map(struct sys_table *t) {
@@ -160,7 +168,7 @@ static void check_failing(const char *channel, const char *delivery) {
         int err;
     } kinds[] = {
         {set_fork, -EAGAIN}, {set_pidfd, -EMFILE},  {set_pipe, -EMFILE},    {set_pair, -ENFILE},
-        {set_map, -ENOMEM},  {set_malloc, -ENOMEM}, {set_realloc, -ENOMEM},
+        {set_map, -ENOMEM},  {set_malloc, -ENOMEM}, {set_realloc, -ENOMEM}, {set_eventfd, -EMFILE},
     };
     struct rig_pool r = prepared(channel, delivery, 3, 1);
     r.config.fixed = &r.fixed;
