@@ -12,6 +12,13 @@ struct batch *batch_of(const struct pool *p, uint32_t epoch) {
     return b;
 }
 
+bool batch_any_open(const struct pool *p) {
+    const struct batch *b = p->batches;
+    while (b != NULL && b->account.open == 0)
+        b = b->next;
+    return b != NULL;
+}
+
 void batch_tell(struct batch *b, const struct outcome *o, const uint8_t *value, size_t len,
                 struct block *owner) {
     if (b->gone || b->error < 0)

@@ -180,7 +180,7 @@ static bool park(struct pool *p) {
 }
 
 static bool ring_came(struct pool *p, int64_t deadline) {
-    bool work = p->rings->spin_ns > 0 && p->io != NULL;
+    bool work = p->rings->spin_ns > 0 && batch_any_open(p);
     if (any_changed(p) || (work && spin(p, deadline)))
         return true;
     if (park(p))
