@@ -33,6 +33,11 @@ void *dso_find(struct sys *s, void *handle, const char *name) {
     return dlsym(handle, name);
 }
 
+const char *dso_file(const void *address) {
+    Dl_info info;
+    return dladdr(address, &info) != 0 ? info.dli_fname : NULL;
+}
+
 void dso_close(struct sys *s, void *handle) {
     (void)s;
     if (handle != NULL)

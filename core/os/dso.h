@@ -13,6 +13,9 @@ int dso_open(struct sys *s, const char *path, void **handle, const char **why);
 /* The address of `name`, or NULL. */
 void *dso_find(struct sys *s, void *handle, const char *name);
 
+/* The file that this address was loaded from: an executable or a shared object; NULL: not known. */
+const char *dso_file(const void *address);
+
 /* Ends one dso_open; NULL is allowed. */
 void dso_close(struct sys *s, void *handle);
 

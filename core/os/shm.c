@@ -115,15 +115,34 @@ int shm_open_sealable(struct sys *s, const char *name, size_t n, int *fd, void *
     return err;
 }
 
-int shm_seal(struct sys *s, int *fd, size_t n, void **addr) {
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+int shm_seal_open(struct sys *s, int *fd, size_t n, void **addr) {
     map_close(s, *addr, n);
     *addr = NULL;
-    long seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-    int err = sys_fcntl(s, *fd, F_ADD_SEALS, seals);
+    int err = sys_fcntl(s, *fd, F_ADD_SEALS, SEALS);
     if (err >= 0)
-        err = sys_map(s, addr, round_up(n, PAGE), PROT_READ, MAP_SHARED, *fd);
+        err = shm_map(s, *fd, n, false, addr);
+    if (err < 0)
+        fds_close(s, fd);
+    return err;
+}
+
+int shm_seal(struct sys *s, int *fd, size_t n, void **addr) {
+    int err = shm_seal_open(s, fd, n, addr);
     fds_close(s, fd);
     return err;
+}
+
+int shm_map(struct sys *s, int fd, size_t n, bool writable, void **addr) {
+    *addr = NULL;
+    return sys_map(s, addr, round_up(n, PAGE), PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
+                   fd);
+}
+
+bool shm_is_sealed(struct sys *s, int fd) {
+    int seals = sys_fcntl(s, fd, F_GET_SEALS, 0);
+    return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
 /* The file's beginning as a string; false if it cannot be read. */

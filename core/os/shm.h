@@ -34,6 +34,16 @@ int shm_open_sealable(struct sys *s, const char *name, size_t n, int *fd, void *
  * On success *addr is the read-only mapping and the descriptor is closed. On failure both are gone. */
 int shm_seal(struct sys *s, int *fd, size_t n, void **addr);
 
+/* The same, but on success the descriptor stays open: with it a fresh process can map it too. */
+int shm_seal_open(struct sys *s, int *fd, size_t n, void **addr);
+
+/* In another process: maps `n` bytes that lie behind a descriptor, to read, or to write as well. 0 and
+ * the address, or -errno. */
+int shm_map(struct sys *s, int fd, size_t n, bool writable, void **addr);
+
+/* Is it a descriptor of memory that was sealed? */
+bool shm_is_sealed(struct sys *s, int fd);
+
 /* Bytes that can be allocated without swapping or breaking a limit: the least of MemAvailable and
  * what the cgroup leaves; UINT64_MAX when neither can be read. */
 uint64_t memory_available(struct sys *s);

@@ -20,6 +20,8 @@ struct block {
     size_t frozen; /* how many messages under way still point here: writing is an error until 0 */
     enum block_kind kind;
     bool mapped;
+    int fd;         /* sealed, and to be passed on to fresh processes: what it lies in; else -1 */
+    pid_t fd_owner; /* in a forked child the number is not ours */
 };
 
 /* A block of `size` bytes (0 is allowed) with one reference. Fresh mappings are zero, small blocks
@@ -28,6 +30,9 @@ int block_new(struct sys *s, enum block_kind kind, size_t size, struct block **o
 
 /* Takes over a mapping made by shm_seal. On failure the mapping stays the caller's. */
 int block_adopt_sealed(struct sys *s, void *addr, size_t size, struct block **out);
+
+/* Takes over the descriptor that a sealed block lies in, until the block is gone. */
+void block_keep_fd(struct block *b, int fd);
 
 struct block *block_ref(struct block *b);
 void block_unref(struct block *b); /* NULL is allowed */
