@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const struct start_ops *const start_list[] = {&start_fork, NULL};
+const struct start_ops *const start_list[] = {&start_fork, &start_spawn, NULL};
 
 const struct channel_ops *const channel_list[] = {&channel_socket, &channel_pipe, &channel_ring,
                                                   &channel_queue, NULL};

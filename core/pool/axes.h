@@ -11,9 +11,17 @@ struct worker_self; /* its own view */
 
 struct start_ops {
     const char *name, *help;
-    /* Starts w, which holds the n descriptors in keep. 0 or -errno. Does not return in the worker. */
+    /* Before the first worker: makes p->slots, of p->slots_size bytes, where a worker finds its own.
+     * 0 or -errno, after pool_say where that says too little. `close` also after it failed. */
+    int (*open)(struct pool *p);
+    void (*close)(struct pool *p);
+    /* Starts w, which holds the n descriptors in keep. 0 or -errno, as above. Does not return in the
+     * worker. */
     int (*start)(struct pool *p, struct worker *w, const int *keep, size_t n);
 };
+
+/* How many descriptors a worker's side of a channel can consist of. */
+#define CHANNEL_FDS 4
 
 struct channel_ops {
     const char *name, *help;
@@ -25,6 +33,12 @@ struct channel_ops {
     /* Before w starts: makes its connection. The worker's ends go to child[0] (receive) and
      * child[1] (send), -1 where there is none of its own. */
     int (*connect)(struct pool *p, struct worker *w, int child[2]);
+    /* After connect, for a worker that has none of our memory (start=spawn): the descriptors that its
+     * side consists of; returns how many there are. */
+    int (*pass)(struct pool *p, struct worker *w, int fds[CHANNEL_FDS]);
+    /* In such a worker: makes of them, in the same order, what a fork would have had. `p` and `w` hold
+     * nothing but p->sys, p->config and w->id, w->slot. 0 or -errno. */
+    int (*enter)(struct pool *p, struct worker *w, const int fds[CHANNEL_FDS]);
     /* After w has ended, or could not start: drops what was to go to it. Again is allowed. */
     void (*disconnect)(struct pool *p, struct worker *w);
 
@@ -62,6 +76,10 @@ struct deliver_ops {
     int (*open)(struct pool *p);
     void (*close)(struct pool *p);
     int (*connect)(struct pool *p, struct worker *w, int *child);
+    /* As in channel_ops: the descriptor that a fresh worker gets the data through, -1 for none; and
+     * what it makes of that. `size`: of p->config.placed, which the worker does not have yet. */
+    int (*pass)(struct pool *p);
+    int (*enter)(struct pool *p, int fd, size_t size);
     /* After w started: begins to send. 0 or -errno. */
     int (*offer)(struct pool *p, struct worker *w);
     /* In the worker: waits for the data. r->body NULL: it is there already. 1 or -errno. */
@@ -80,7 +98,7 @@ const struct start_ops *start_find(const char *name);
 const struct channel_ops *channel_find(const char *name);
 const struct deliver_ops *deliver_find(const char *name);
 
-extern const struct start_ops start_fork;
+extern const struct start_ops start_fork, start_spawn;
 extern const struct channel_ops channel_pipe, channel_socket, channel_ring, channel_queue;
 extern const struct deliver_ops deliver_inherit, deliver_send, deliver_queue, deliver_shm;
 

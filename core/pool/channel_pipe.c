@@ -29,6 +29,10 @@ static int pipe_connect(struct pool *p, struct worker *w, int child[2]) {
     return 0;
 }
 
+static int pipe_enter(struct pool *p, struct worker *w, const int fds[CHANNEL_FDS]) {
+    return channel_stream_enter(p, w, fds, FD_PIPE);
+}
+
 const struct channel_ops channel_pipe = {
     .name = "pipe",
     .help = "two pipes for each worker",
@@ -36,6 +40,8 @@ const struct channel_ops channel_pipe = {
     .close = channel_stream_close,
     .connect = pipe_connect,
     .disconnect = channel_stream_disconnect,
+    .pass = channel_stream_pass,
+    .enter = pipe_enter,
     .send = channel_stream_send,
     .flush = channel_stream_flush,
     .unsent = channel_stream_unsent,

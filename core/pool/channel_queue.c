@@ -49,6 +49,19 @@ static void shared_disconnect(struct pool *p, struct worker *w) {
     (void)p, (void)w; /* what waits in the queue, another one takes */
 }
 
+static int shared_pass(struct pool *p, struct worker *w, int fds[CHANNEL_FDS]) {
+    (void)w;
+    fds[0] = p->tasks->in;
+    fds[1] = p->results->out;
+    return 2;
+}
+
+static int shared_enter(struct pool *p, struct worker *w, const int fds[CHANNEL_FDS]) {
+    (void)w;
+    int err = queue_enter(&p->tasks, p->sys, fds[0], -1);
+    return err < 0 ? err : queue_enter(&p->results, p->sys, -1, fds[1]);
+}
+
 static void shared_send(struct pool *p, struct worker *w, struct message *m) {
     (void)w; /* whoever comes first takes it */
     queue_put(p->tasks, m);
@@ -133,6 +146,8 @@ const struct channel_ops channel_queue = {
     .close = close_both,
     .connect = shared_connect,
     .disconnect = shared_disconnect,
+    .pass = shared_pass,
+    .enter = shared_enter,
     .send = shared_send,
     .flush = shared_flush,
     .unsent = shared_unsent,

@@ -21,6 +21,7 @@
 
 struct rings {
     void *memory; /* shared: the bell, then two rings for each worker */
+    int fd;       /* of the memory, for workers that are fresh processes; else -1 */
     size_t size, capacity;
     struct ring_bell *bell; /* the coordinator's: set while it waits for its doorbell */
     int doorbell;
@@ -49,20 +50,29 @@ static void ring_close(struct pool *p) {
     if (s == NULL)
         return;
     fds_close(p->sys, &s->doorbell);
+    fds_close(p->sys, &s->fd);
     map_close(p->sys, s->memory, s->size);
     sys_free(s);
     p->rings = NULL;
 }
 
-static int ring_open(struct pool *p) {
+/* All but the memory and the doorbell. */
+static int ring_prepare(struct pool *p) {
     struct rings *s = sys_malloc(p->sys, sizeof *s);
     if (s == NULL)
         return -ENOMEM;
-    *s = (struct rings){.doorbell = -1, .capacity = capacity_for(p->config.workers)};
+    *s = (struct rings){.doorbell = -1, .fd = -1, .capacity = capacity_for(p->config.workers)};
     p->rings = s;
     s->size = RING_LINE + 2 * ring_bytes(s->capacity) * p->config.workers;
-    int err = spin_for(p, &s->spin_ns);
-    if (err == 0)
+    return spin_for(p, &s->spin_ns);
+}
+
+static int ring_open(struct pool *p) {
+    int err = ring_prepare(p);
+    struct rings *s = p->rings;
+    if (err == 0 && p->config.start == &start_spawn)
+        err = shm_open_sealable(p->sys, "rig-rings", s->size, &s->fd, &s->memory);
+    else if (err == 0)
         err = map_open(p->sys, MAP_KIND_SHARED, s->size, &s->memory);
     if (err == 0)
         s->doorbell = fds_own(p->sys, sys_eventfd(p->sys, EFD_NONBLOCK));
@@ -88,6 +98,28 @@ static int ring_connect(struct pool *p, struct worker *w, int child[2]) {
     ring_reset(memory_of(s, w, 1));
     lane_open(&w->lane, p->sys, memory_of(s, w, 1), memory_of(s, w, 0), s->capacity);
     child[0] = s->doorbell;
+    return 0;
+}
+
+static int ring_pass(struct pool *p, struct worker *w, int fds[CHANNEL_FDS]) {
+    (void)w;
+    fds[0] = p->rings->fd;
+    fds[1] = p->rings->doorbell;
+    return 2;
+}
+
+static int ring_enter(struct pool *p, struct worker *w, const int fds[CHANNEL_FDS]) {
+    (void)w;
+    int err = ring_prepare(p);
+    struct rings *s = p->rings;
+    if (err == 0)
+        err = shm_map(p->sys, fds[0], s->size, true, &s->memory);
+    if (err < 0)
+        return err;
+    s->fd = fds[0];
+    fds_close(p->sys, &s->fd);
+    s->doorbell = fds[1];
+    s->bell = s->memory;
     return 0;
 }
 
@@ -253,6 +285,8 @@ const struct channel_ops channel_ring = {
     .open = ring_open,
     .close = ring_close,
     .connect = ring_connect,
+    .pass = ring_pass,
+    .enter = ring_enter,
     .disconnect = ring_disconnect,
     .send = ring_send,
     .flush = ring_flush,

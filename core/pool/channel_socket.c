@@ -14,6 +14,10 @@ static int socket_connect(struct pool *p, struct worker *w, int child[2]) {
     return 0;
 }
 
+static int socket_enter(struct pool *p, struct worker *w, const int fds[CHANNEL_FDS]) {
+    return channel_stream_enter(p, w, fds, FD_SOCKET);
+}
+
 const struct channel_ops channel_socket = {
     .name = "socket",
     .help = "a socket pair for each worker",
@@ -21,6 +25,8 @@ const struct channel_ops channel_socket = {
     .close = channel_stream_close,
     .connect = socket_connect,
     .disconnect = channel_stream_disconnect,
+    .pass = channel_stream_pass,
+    .enter = socket_enter,
     .send = channel_stream_send,
     .flush = channel_stream_flush,
     .unsent = channel_stream_unsent,

@@ -17,6 +17,21 @@ void channel_stream_disconnect(struct pool *p, struct worker *w) {
     stream_close(&w->stream);
 }
 
+int channel_stream_pass(struct pool *p, struct worker *w, int fds[CHANNEL_FDS]) {
+    (void)p;
+    fds[0] = w->ends[0];
+    fds[1] = w->ends[1];
+    return 2;
+}
+
+int channel_stream_enter(struct pool *p, struct worker *w, const int fds[CHANNEL_FDS],
+                         enum fd_type type) {
+    w->ends[0] = fds[0];
+    w->ends[1] = fds[1];
+    stream_init(&w->stream, p->sys, -1, -1, type);
+    return 0;
+}
+
 void channel_stream_send(struct pool *p, struct worker *w, struct message *m) {
     (void)p;
     stream_send(&w->stream, m);

@@ -8,6 +8,10 @@
 int channel_stream_open(struct pool *p);
 void channel_stream_close(struct pool *p);
 void channel_stream_disconnect(struct pool *p, struct worker *w);
+int channel_stream_pass(struct pool *p, struct worker *w, int fds[CHANNEL_FDS]);
+/* What `enter` of a channel does, once it knows its type. */
+int channel_stream_enter(struct pool *p, struct worker *w, const int fds[CHANNEL_FDS],
+                         enum fd_type type);
 void channel_stream_send(struct pool *p, struct worker *w, struct message *m);
 int channel_stream_flush(struct pool *p);
 uint64_t channel_stream_unsent(struct pool *p, struct worker *w);

@@ -1,4 +1,6 @@
 /* delivery=inherit: the worker has the fixed data from its fork, copy-on-write; nothing is sent. */
+#include <errno.h>
+
 #include "pool/inside.h"
 
 static int inherit_open(struct pool *p) {
@@ -15,6 +17,18 @@ static int inherit_connect(struct pool *p, struct worker *w, int *child) {
     (void)w;
     *child = -1;
     return 0;
+}
+
+static int inherit_pass(struct pool *p) {
+    (void)p;
+    return -1;
+}
+
+static int inherit_enter(struct pool *p, int fd, size_t size) {
+    (void)p;
+    (void)fd;
+    (void)size;
+    return -EINVAL; /* a fresh process has nobody to have it from */
 }
 
 static int inherit_offer(struct pool *p, struct worker *w) {
@@ -40,6 +54,8 @@ const struct deliver_ops deliver_inherit = {
     .open = inherit_open,
     .close = inherit_close,
     .connect = inherit_connect,
+    .pass = inherit_pass,
+    .enter = inherit_enter,
     .offer = inherit_offer,
     .receive = inherit_receive,
     .left = inherit_left,

@@ -28,6 +28,15 @@ static int shared_connect(struct pool *p, struct worker *w, int *child) {
     return 0;
 }
 
+static int shared_pass(struct pool *p) {
+    return p->fixed_queue->in;
+}
+
+static int shared_enter(struct pool *p, int fd, size_t size) {
+    (void)size;
+    return queue_enter(&p->fixed_queue, p->sys, fd, -1);
+}
+
 static int shared_offer(struct pool *p, struct worker *w) {
     (void)w; /* whoever comes first takes it */
     struct message *m = message_new(p->sys, FRAME_FIXED);
@@ -56,6 +65,8 @@ const struct deliver_ops deliver_queue = {
     .open = shared_open,
     .close = shared_close,
     .connect = shared_connect,
+    .pass = shared_pass,
+    .enter = shared_enter,
     .offer = shared_offer,
     .receive = shared_receive,
     .left = shared_left,

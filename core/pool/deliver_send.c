@@ -21,6 +21,18 @@ static int send_connect(struct pool *p, struct worker *w, int *child) {
     return 0;
 }
 
+static int send_pass(struct pool *p) {
+    (void)p;
+    return -1;
+}
+
+static int send_enter(struct pool *p, int fd, size_t size) {
+    (void)p;
+    (void)fd;
+    (void)size;
+    return 0;
+}
+
 static int send_offer(struct pool *p, struct worker *w) {
     struct message *m = message_new(p->sys, FRAME_FIXED);
     int err = m ? buf_add_buf(&m->body, &p->fixed) : -ENOMEM;
@@ -54,6 +66,8 @@ const struct deliver_ops deliver_send = {
     .open = send_open,
     .close = send_close,
     .connect = send_connect,
+    .pass = send_pass,
+    .enter = send_enter,
     .offer = send_offer,
     .receive = send_receive,
     .left = send_left,

@@ -1,6 +1,8 @@
-/* delivery=shm: the fixed data lies in one sealed mapping that all workers have from their fork. */
+/* delivery=shm: the fixed data lies in one sealed mapping that all workers have from their fork,
+ * or map when they start afresh. */
 #include <errno.h>
 
+#include "os/fds.h"
 #include "pool/inside.h"
 
 static int placed_open(struct pool *p) {
@@ -16,6 +18,19 @@ static int shm_connect(struct pool *p, struct worker *w, int *child) {
     (void)w;
     *child = -1; /* the mapping itself is inherited */
     return 0;
+}
+
+static int shm_pass(struct pool *p) {
+    return p->config.placed->fd;
+}
+
+static int shm_enter(struct pool *p, int fd, size_t size) {
+    void *addr;
+    int err = shm_map(p->sys, fd, size, false, &addr);
+    if (err == 0)
+        err = block_adopt_sealed(p->sys, addr, size, &p->config.placed);
+    fds_close(p->sys, &fd); /* the mapping is enough */
+    return err;
 }
 
 static int shm_offer(struct pool *p, struct worker *w) {
@@ -41,6 +56,8 @@ const struct deliver_ops deliver_shm = {
     .open = placed_open,
     .close = shm_close,
     .connect = shm_connect,
+    .pass = shm_pass,
+    .enter = shm_enter,
     .offer = shm_offer,
     .receive = shm_receive,
     .left = shm_left,

@@ -104,6 +104,7 @@ struct pool {
     void *slots;
     size_t slots_size;
     struct queue *tasks, *results, *fixed_queue; /* NULL where the axes need none */
+    struct spawn *spawn;        /* start_spawn.c's own; else NULL */
     struct rings *rings;        /* likewise; see channel_ring.c */
     struct batch *batches;      /* those under way */
     struct batch *map;          /* the last one of pool_map, which may have ended */

@@ -178,8 +178,9 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
         p->count.renewed++;
     else
         p->count.replaced++;
+    p->why[0] = '\0';
     err = worker_begin(p, w);
-    if (err < 0)
+    if (err < 0 && p->why[0] == '\0')
         pool_say(p, "a worker that had ended could not be replaced: %s", strerror(-err));
     return err;
 }
@@ -188,7 +189,7 @@ static int open_parts(struct pool *p) {
     const struct pool_config *c = &p->config;
     size_t each = (sizeof(struct slot) + 4095) & ~(size_t)4095;
     p->slots_size = each * c->workers;
-    int err = map_open(p->sys, MAP_KIND_SHARED, p->slots_size, &p->slots);
+    int err = c->start->open(p);
     if (err < 0)
         return err;
     p->workers = sys_malloc(p->sys, c->workers * sizeof *p->workers);
@@ -230,7 +231,8 @@ int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, cha
              p->why[0] ? p->why : "its channels: ", p->why[0] ? "" : strerror(-err));
     for (unsigned i = 0; i < c->workers && err == 0; i++) {
         err = worker_begin(p, &p->workers[i]);
-        snprintf(why, size, "worker %u of %u: %s", i + 1, c->workers, strerror(-err));
+        snprintf(why, size, "worker %u of %u: %s", i + 1, c->workers,
+                 p->why[0] ? p->why : strerror(-err));
     }
     if (err < 0)
         pool_free(p);
@@ -372,8 +374,7 @@ void pool_free(struct pool *p) {
     batch_free_all(p);
     buf_free(&p->fixed);
     block_unref(p->config.placed);
-    if (p->slots != NULL)
-        map_close(p->sys, p->slots, p->slots_size);
+    p->config.start->close(p);
     sys_free(p->workers);
     sys_free(p->past);
     sys_free(p->reports);

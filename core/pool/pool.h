@@ -63,6 +63,15 @@ struct pool_io {
                 struct block *owner);
 };
 
+/* start=spawn: what a worker is made from. Copied. */
+struct pool_spawn {
+    const char *program; /* a path; its main calls pool_worker_main */
+    const char *build;   /* what it must have been built from: version and commit */
+    const void *job;     /* what it makes its pool_job from */
+    size_t job_size;
+    int64_t patience_ns; /* for the first worker to say what it is; 0: as long as is reasonable */
+};
+
 struct pool_config {
     unsigned workers;
     const struct start_ops *start;
@@ -75,7 +84,8 @@ struct pool_config {
     int64_t timeout_ns;      /* for one task; 0: none */
     const struct buf *fixed; /* send and queue: the encoded fixed data; copied by reference */
     struct block *placed;    /* shm: a sealed block with the encoded fixed data */
-    struct pool_job job;
+    struct pool_job job;     /* not with spawn */
+    struct pool_spawn spawn; /* with spawn only */
 };
 
 enum worker_fate { FATE_RUNNING, FATE_EXITED, FATE_STOPPED, FATE_DIED };
@@ -97,6 +107,13 @@ struct pool_counters {
     uint64_t renewed;  /* workers that had run as many tasks as they were to */
     uint64_t undelivered_workers, undelivered_bytes;
 };
+
+/* For main, before anything else: is this process a worker of start=spawn? -1: no. Otherwise it lives a
+ * worker's life and does not return: `make` turns the job's bytes, which stay where they are, into
+ * what to run. 2: the arguments look like a worker's and are not from a pool. */
+int pool_worker_main(int argc, char *const argv[], const char *build,
+                     void (*make)(const uint8_t *job, size_t size, void *ctx, struct pool_job *out),
+                     void *ctx);
 
 /* Starts the workers. 0, or -errno: nothing is left, and `why` (of `size` bytes) says what failed. */
 int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, char *why,

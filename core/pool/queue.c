@@ -33,6 +33,15 @@ int queue_open(struct queue *q, struct sys *s) {
     return 0;
 }
 
+int queue_enter(struct queue **out, struct sys *s, int in, int to) {
+    struct queue *q = sys_malloc(s, sizeof *q);
+    if (q == NULL)
+        return -ENOMEM;
+    *q = (struct queue){.sys = s, .in = in, .out = to, .stream = -1, .handing = -1};
+    *out = q;
+    return 0;
+}
+
 static void part_free(struct queue *q, struct queue_part **at) {
     struct queue_part *p = *at;
     *at = p->next;

@@ -35,6 +35,9 @@ struct queue {
 int queue_open(struct queue *q, struct sys *s);
 void queue_close(struct queue *q);
 
+/* In a process that was passed its descriptors (-1: not this one): makes a queue of them. 0 or -ENOMEM. */
+int queue_enter(struct queue **out, struct sys *s, int in, int to);
+
 /* The descriptors that a child needs to use it. */
 void queue_fds(const struct queue *q, int fds[2]);
 

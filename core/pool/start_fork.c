@@ -1,6 +1,15 @@
 /* start=fork: a worker is a fork of the coordinator, with all its memory, copy-on-write. */
 #include "pool/inside.h"
 
+static int fork_open(struct pool *p) {
+    return map_open(p->sys, MAP_KIND_SHARED, p->slots_size, &p->slots);
+}
+
+static void fork_close(struct pool *p) {
+    map_close(p->sys, p->slots, p->slots_size);
+    p->slots = NULL;
+}
+
 static int start(struct pool *p, struct worker *w, const int *keep, size_t n) {
     pid_t pid = proc_fork(p->sys, &w->proc, keep, n);
     if (pid == 0)
@@ -11,5 +20,7 @@ static int start(struct pool *p, struct worker *w, const int *keep, size_t n) {
 const struct start_ops start_fork = {
     .name = "fork",
     .help = "a copy of the coordinator, memory copied on write",
+    .open = fork_open,
+    .close = fork_close,
     .start = start,
 };

@@ -160,8 +160,9 @@ static inline void place(struct rig_pool *r) {
     void *addr;
     assert_int_equal(shm_open_sealable(&sys, "test", FIXED_SIZE, &fd, &addr), 0);
     memcpy(addr, r->bytes->data, FIXED_SIZE);
-    assert_int_equal(shm_seal(&sys, &fd, FIXED_SIZE, &addr), 0);
+    assert_int_equal(shm_seal_open(&sys, &fd, FIXED_SIZE, &addr), 0);
     assert_int_equal(block_adopt_sealed(&sys, addr, FIXED_SIZE, &r->placed), 0);
+    block_keep_fd(r->placed, fd); /* for start=spawn */
 }
 
 /* All but pool_open. */
