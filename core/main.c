@@ -1,5 +1,6 @@
-/* main: the executable `rig`, a thin user of rig.h: it hands signals to the rig, runs the
- * command, and exits with its status. What the command does is in lua/rig/cli.lua. */
+/* main: the executable `rig`, a thin user of rig.h: it is a worker if it was started as one, else it
+ * hands signals to the rig, runs the command, and exits with its status. What the command does is
+ * in lua/rig/cli.lua. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -71,8 +72,15 @@ static void fill_standard_descriptors(void) {
 }
 
 int main(int argc, char **argv) {
-    rig_options_t options = {.size = sizeof options, .signals = 1};
+    rig_options_t options = {.size = sizeof options,
+                             .signals = 1,
+                             .worker_program = "/proc/self/exe"};
     rig_t *opened;
+    int worker = rig_worker_main(argc, argv);
+    if (worker >= 0) {
+        fprintf(stderr, "rig: %s: rig starts its own workers so, with what they need\n", argv[1]);
+        return worker;
+    }
     fill_standard_descriptors();
     set_dispositions();
     if (rig_open(&opened, &options) != RIG_OK) {

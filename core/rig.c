@@ -13,8 +13,11 @@
 #include "bind/host.h"
 #include "bind/interrupt.h"
 #include "bind/open.h"
+#include "bind/program.h"
+#include "bind/spawned_job.h"
 #include "bind/state.h"
 #include "os/pipe.h"
+#include "os/spawn.h"
 #include "rig_build.h"
 
 /* ---- calling Lua ---- */
@@ -109,6 +112,13 @@ static int open_state(struct rig *rig, const rig_options_t *options) {
         lua_path = getenv("RIG_LUA_PATH");
     if (host_init(rig, L, lua_path) < 0 || L == NULL)
         return host_fail(rig, RIG_EMEM, "open a rig: out of memory");
+    if (options->worker_program != NULL && program_set(rig, options->worker_program) < 0)
+        return host_fail(rig, RIG_EMEM, "open a rig: out of memory");
+    if (spawn_is_marked())
+        return host_fail(rig, RIG_EARGUMENT,
+                         "open a rig: this process was started to be a worker (start=spawn): its "
+                         "main must call rig_worker_main first");
+    rig->opened = true;
     rig->signals = options->signals != 0;
     struct request request = {.rig = rig};
     int status = protect(rig, open_modules, &request);
@@ -348,10 +358,70 @@ int rig_command(rig_t *rig, int argc, char *const argv[]) {
     return status == RIG_EMEM ? EXIT_SYSTEM : EXIT_INTERNAL;
 }
 
+/* ---- workers that are fresh processes ---- */
+
+struct fresh {
+    struct job job; /* first: the callbacks of a job get its address */
+    const uint8_t *bytes;
+    size_t size;
+    int (*setup)(rig_t *rig, void *user);
+    void *user;
+};
+
+static int say(struct buf *out, const char *text) {
+    buf_clear(out);
+    return buf_add(out, text, strlen(text)) < 0 ? -ENOMEM : 1;
+}
+
+static int open_fresh(struct fresh *f, rig_t **rig) {
+    struct spawned_options from;
+    int err = spawned_options(f->bytes, f->size, &from);
+    if (err < 0)
+        return err;
+    rig_options_t options = {.size = sizeof options,
+                             .lua_path = from.lua_path,
+                             .huge_pages = from.huge_pages};
+    return rig_open(rig, &options);
+}
+
+/* All that needs Lua comes after the fixed data has been received: a worker is there at once. */
+static int init_fresh(void *ctx, unsigned worker, const uint8_t *fixed, size_t len,
+                      struct block *owner, struct buf *out) {
+    struct fresh *f = ctx;
+    rig_t *rig = NULL;
+    if (open_fresh(f, &rig) != RIG_OK)
+        return say(out, rig_error(rig));
+    if (f->setup != NULL && f->setup(rig, f->user) != RIG_OK)
+        return say(out,
+                   rig->failed != RIG_OK ? rig_error(rig) : "the host could not set up a worker");
+    struct spawned_start start = {.rig = rig, .bytes = f->bytes, .size = f->size, .worker = worker};
+    return spawned_init(&f->job, &start, fixed, len, owner, out);
+}
+
+static void make_job(const uint8_t *bytes, size_t size, void *ctx, struct pool_job *out) {
+    struct fresh *f = ctx;
+    f->bytes = bytes;
+    f->size = size;
+    *out = (struct pool_job){.ctx = f, .init = init_fresh, .run = job_run, .finish = job_finish};
+}
+
+int rig_worker_main_with(int argc, char *const argv[], int (*setup)(rig_t *rig, void *user),
+                         void *user) {
+    struct fresh f = {.setup = setup, .user = user};
+    return pool_worker_main(argc, argv, spawned_build, make_job, &f);
+}
+
+int rig_worker_main(int argc, char *const argv[]) {
+    return rig_worker_main_with(argc, argv, NULL, NULL);
+}
+
 /* ---- require "rig" ---- */
 
 int luaopen_rig(lua_State *L) {
     luaL_checkversion(L);
+    if (spawn_is_marked())
+        return luaL_error(L, "this process was started to be a worker (start=spawn), and an "
+                             "interpreter cannot be one: RIG_WORKER must name the executable rig");
     host_get(L);
     rig_embed_beside(L);
     embed_load(L, "rig");

@@ -9,6 +9,7 @@
 #include "bind/items.h"
 #include "bind/open.h"
 #include "bind/placed.h"
+#include "bind/spawned_job.h"
 #include "bind/worker_side.h"
 #include "pool/axes.h"
 
@@ -105,6 +106,9 @@ static void take_fixed(lua_State *L, struct bind_pool *b, struct pool_config *c)
     if (c->deliver == &deliver_shm) {
         if (placed == NULL)
             luaL_error(L, "pool: with delivery=shm the fixed data must come from core.place");
+        if (c->start == &start_spawn && placed->fd < 0)
+            luaL_error(L,
+                       "pool: with start=spawn the fixed data must come from core.place(v, true)");
         c->placed = placed;
     } else if (c->deliver->by_bytes) {
         struct codec_error error;
@@ -128,12 +132,16 @@ static void take_config(lua_State *L, struct bind_pool *b, struct pool_config *c
     lua_getfield(L, 1, "barrier");
     c->barrier = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    j->map = take_function(L, "map", true);
-    j->init = take_function(L, "init", false);
-    j->finish = take_function(L, "finish", false);
-    j->worker = take_function(L, "worker", false);
-    j->params = take_value(L, "p");
+    if (c->start != &start_spawn) {
+        j->map = take_function(L, "map", true);
+        j->init = take_function(L, "init", false);
+        j->finish = take_function(L, "finish", false);
+        j->worker = take_function(L, "worker", false);
+        j->params = take_value(L, "p");
+    }
     take_fixed(L, b, c);
+    if (c->start == &start_spawn)
+        spawned_describe(L, c); /* last: what it pushes is to stay */
     c->job = (struct pool_job){
         .ctx = j, .init = job_init, .run_all = job_run_all, .finish = job_finish};
 }
@@ -162,6 +170,7 @@ static int l_pool(lua_State *L) {
     take_config(L, b, &config);
     int err = pool_open(&b->job.state->sys, &config, &b->pool, why, sizeof why);
     buf_free(&b->fixed); /* the pool has its own references, until it closes */
+    lua_settop(L, 2);
     if (err == 0)
         return 1;
     lua_pushnil(L);

@@ -35,11 +35,13 @@ void host_clear(struct rig *rig) {
     while (rig->n_objects > 0)
         dso_close(s, rig->objects[--rig->n_objects]);
     sys_free(rig->objects);
+    sys_free(rig->loaded);
     sys_free(rig->lua_path);
+    sys_free(rig->worker_program);
     sys_free(rig->error);
     sys_free(rig->json);
     rig->objects = NULL;
-    rig->lua_path = rig->error = rig->json = NULL;
+    rig->loaded = rig->lua_path = rig->worker_program = rig->error = rig->json = NULL;
 }
 
 static int collect(lua_State *L) {
@@ -134,6 +136,27 @@ static int keep_object(struct rig *rig, void *handle) {
     return 0;
 }
 
+/* For workers that start afresh, which load the same again. A path that is loaded again moves to the end:
+ * its workloads have replaced what came between. */
+static int keep_path(struct rig *rig, const char *path) {
+    size_t size = strlen(path) + 1;
+    char *more = sys_realloc(&rig->alloc.sys, rig->loaded, rig->loaded_size + size);
+    if (more == NULL)
+        return -ENOMEM;
+    rig->loaded = more;
+    char *end = more + rig->loaded_size;
+    for (char *at = more; at < end; at += strlen(at) + 1) {
+        if (strcmp(at, path) != 0)
+            continue;
+        memmove(at, at + size, (size_t)(end - at) - size);
+        end -= size;
+        break;
+    }
+    memcpy(end, path, size);
+    rig->loaded_size = (size_t)(end - more) + size;
+    return 0;
+}
+
 static int load_failed(struct rig *rig, int err, const char *path, const char *why) {
     const char *remedy = "";
     if (err == -ENOENT && strchr(path, '/') == NULL)
@@ -164,7 +187,7 @@ int host_load(struct rig *rig, const char *path) {
         return err;
     }
     int status = start(rig);
-    if (status == RIG_OK)
+    if (status == RIG_OK && keep_path(rig, path) == 0)
         return 0;
     host_fail(rig, RIG_ESYSTEM, "load '%s': its rig_register returned %d", path, status);
     return -ECANCELED;

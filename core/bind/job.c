@@ -27,7 +27,7 @@ static int say(struct buf *out, const char *text) {
 }
 
 /* The error message on the top becomes the task's. */
-static int say_top(lua_State *L, struct buf *out) {
+int job_say_top(lua_State *L, struct buf *out) {
     const char *text = lua_tostring(L, -1);
     int got = say(out, text ? text : "error");
     lua_pop(L, 1);
@@ -130,15 +130,20 @@ static int start_job(lua_State *L) {
 int job_init(void *ctx, unsigned worker, const uint8_t *fixed, size_t len, struct block *owner,
              struct buf *out) {
     struct job *j = ctx;
+    side_begin(j->L, worker);
+    return job_start(j, worker, fixed, len, owner, out);
+}
+
+int job_start(struct job *j, unsigned worker, const uint8_t *fixed, size_t len, struct block *owner,
+              struct buf *out) {
     lua_State *L = j->L;
     struct start s = {.job = j, .worker = worker, .fixed = {fixed, len, owner}};
     if (!lua_checkstack(L, 64))
         return say(out, "no memory for the stack");
-    side_begin(L, worker);
     j->base = lua_gettop(L);
     lua_pushcfunction(L, start_job);
     lua_pushlightuserdata(L, &s);
-    return state_call(L, 1, 2) == LUA_OK ? 0 : say_top(L, out);
+    return state_call(L, 1, 2) == LUA_OK ? 0 : job_say_top(L, out);
 }
 
 static int encode_result(lua_State *L, struct buf *out) {
@@ -163,7 +168,7 @@ void job_run_all(void *ctx, struct tasks *tasks, struct buf *out) {
         lua_pushlightuserdata(L, &r);
         if (state_call(L, 1, 0) == LUA_OK)
             return;
-        say_top(L, out);
+        job_say_top(L, out);
         if (!r.open)
             sys_exit(126); /* between two tasks: nobody's fault but ours */
         r.open = false;
@@ -181,5 +186,5 @@ int job_finish(void *ctx, struct buf *out) {
         ok = state_call(L, 1, 0) == LUA_OK;
     }
     fflush(NULL); /* the worker leaves by _exit: what tasks wrote through io must be out by then */
-    return ok ? 0 : say_top(L, out);
+    return ok ? 0 : job_say_top(L, out);
 }

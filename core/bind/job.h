@@ -16,6 +16,13 @@ struct job {
 /* The callbacks of pool.h; ctx is a struct job. */
 int job_init(void *ctx, unsigned worker, const uint8_t *fixed, size_t len, struct block *owner,
              struct buf *out);
+
+/* For a worker whose state was not inherited: job_init without its first step, side_begin; and the
+ * error message on the top made the task's. Both return as the callbacks do. */
+int job_start(struct job *j, unsigned worker, const uint8_t *fixed, size_t len, struct block *owner,
+              struct buf *out);
+int job_say_top(lua_State *L, struct buf *out);
+
 void job_run_all(void *ctx, struct tasks *tasks, struct buf *out);
 int job_finish(void *ctx, struct buf *out);
 

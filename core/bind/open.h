@@ -35,6 +35,7 @@ void bind_misc(lua_State *L);
 void bind_pipe(lua_State *L);
 void bind_pool(lua_State *L);
 void bind_proc(lua_State *L);
+void bind_program(lua_State *L);
 void bind_queue(lua_State *L);
 void bind_rng(lua_State *L);
 void bind_workload(lua_State *L);

@@ -2,6 +2,7 @@
 #include "bind/placed.h"
 
 #include "bind/codec.h"
+#include "os/fds.h"
 
 static const char placed_name[] = "rig.placed";
 
@@ -21,7 +22,7 @@ static int encode(lua_State *L, struct buf *out) {
     return err;
 }
 
-static int write_sealed(struct state *st, struct block **out) {
+static int write_sealed(struct state *st, bool pass_on, struct block **out) {
     int fd;
     void *addr;
     size_t n = buf_size(&st->scratch);
@@ -29,25 +30,31 @@ static int write_sealed(struct state *st, struct block **out) {
     if (err < 0)
         return err;
     buf_copy(&st->scratch, addr);
-    err = shm_seal(&st->sys, &fd, n, &addr);
+    err = shm_seal_open(&st->sys, &fd, n, &addr);
     if (err < 0)
         return err;
     err = block_adopt_sealed(&st->sys, addr, n, out);
     if (err < 0)
         map_close(&st->sys, addr, n);
+    if (err == 0 && pass_on)
+        block_keep_fd(*out, fd);
+    else
+        fds_close(&st->sys, &fd);
     return err;
 }
 
-/* core.place(value) -> placed | nil, message, code */
+/* core.place(value [, pass_on]) -> placed | nil, message, code; pass_on: workers of start=spawn, too, are to
+ * map it, which takes a descriptor for as long as it is there */
 static int l_place(lua_State *L) {
     struct state *st = state_get(L);
     luaL_checkany(L, 1);
+    bool pass_on = lua_toboolean(L, 2);
     struct block **b = lua_newuserdatauv(L, sizeof *b, 0);
     *b = NULL;
     luaL_setmetatable(L, placed_name);
     encode(L, &st->scratch);
     size_t n = buf_size(&st->scratch);
-    int err = write_sealed(st, b);
+    int err = write_sealed(st, pass_on, b);
     buf_clear(&st->scratch);
     if (err < 0)
         return state_fail(L, err, "place %d MB of fixed data in shared memory", (int)(n >> 20));

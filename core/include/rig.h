@@ -7,8 +7,8 @@
  *
  * Threads: a rig belongs to one thread at a time; several rigs in one process, in one thread or
  * in several, know nothing of each other. Workers are forked, so a process with other threads
- * must see to it that these hold no lock that a workload needs. Only rig_interrupt may be called
- * from a signal handler.
+ * must see to it that these hold no lock that a workload needs, or let them be fresh processes
+ * (start=spawn, see rig_worker_main). Only rig_interrupt may be called from a signal handler.
  *
  * Strings given to rig are copied unless said otherwise. Durations are seconds, sizes are bytes. */
 #ifndef RIG_H
@@ -59,7 +59,8 @@ typedef int (*rig_workload_fn)(rig_call_t *call, void *user);
 
 /* Registers `fn` under `name`, so that a scenario can say map = rig.workload "name". A name that
  * is there already is replaced, also where a scenario holds it. `user` is handed to each call; a
- * worker sees a copy of what it points to, made when the worker was forked. Does not block.
+ * worker sees a copy of what it points to, made when the worker was forked; for start=spawn see
+ * rig_worker_main_with. Does not block.
  * Returns RIG_OK, RIG_EARGUMENT (no name, no function) or RIG_EMEM. */
 RIG_API int rig_workload(rig_t *rig, const char *name, rig_workload_fn fn, void *user);
 
@@ -201,6 +202,9 @@ typedef struct rig_options {
     /* 1: the host handles SIGALRM by calling rig_interrupt and leaves the process's timer to rig,
      * for the time limit of a whole run (--budget). 0: such limits are refused. */
     int signals;
+    /* What start=spawn runs for each worker: the path of a program whose main begins with
+     * rig_worker_main. NULL: what RIG_WORKER in the environment says, else this program itself. */
+    const char *worker_program;
 } rig_options_t;
 
 /* Opens a rig. `options` may be NULL; members that are zero mean the default. Does not block;
@@ -217,6 +221,20 @@ RIG_API void rig_close(rig_t *rig);
 /* The message of the last function that failed on this rig, "" when none has. Valid until the
  * next call with this rig. For NULL: what it means that there is no rig. */
 RIG_API const char *rig_error(const rig_t *rig);
+
+/* ---- workers that are fresh processes (start=spawn) ---- */
+
+/* To be called first in main, before threads, rigs and descriptors, by a program whose scenarios may say
+ * start = "spawn": such a worker is this very program, run anew. Returns -1 at once when this process
+ * is none, and does not return when it is one: it ends with its last task. 2: the arguments look like a
+ * worker's and are not; main should end. Without this call a pool with start=spawn does not start, and
+ * says why: the program is run once, and given 20 s. */
+RIG_API int rig_worker_main(int argc, char *const argv[]);
+
+/* The same for a host with workloads of its own: `setup` is called in each worker, with its rig, before
+ * the scenario is loaded, to register them. It returns RIG_OK, or anything else to end the worker. */
+RIG_API int rig_worker_main_with(int argc, char *const argv[], int (*setup)(rig_t *rig, void *user),
+                                 void *user);
 
 /* ---- running ---- */
 

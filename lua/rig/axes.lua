@@ -25,7 +25,7 @@ M.axes = {
         name = "start", help = "how a worker comes to be",
         values = {
             { name = "fork", help = "a copy of the coordinator" },
-            { name = "spawn", help = "a fresh process that loads the scenario itself", later = true },
+            { name = "spawn", help = "a fresh process that loads the scenario itself" },
             { name = "thread", help = "a thread of the coordinator", later = true },
             { name = "mpi", help = "an MPI rank", later = true },
         },
@@ -106,7 +106,7 @@ M.presets = {
     { name = "shm", impl = "c", start = "fork", delivery = "shm", channel = "ring", chunk = "auto",
       barrier = true, help = "fork, shm, ring, barrier" },
     { name = "spawn", impl = "c", start = "spawn", delivery = "send", channel = "socket", chunk = "auto",
-      barrier = true, later = true, help = "spawn, send, socket, barrier" },
+      barrier = true, help = "spawn, send, socket, barrier" },
     { name = "per_task", impl = "c", start = "fork", delivery = "inherit", channel = "pipe", chunk = 1,
       barrier = true, max_messages = 1, help = "a fork for each chunk, inherit, pipe" },
 }
@@ -313,6 +313,11 @@ local IMPOSSIBLE = {
         all = { channel = "ring", impl = "lua" },
         reason = "a pool written in Lua is made of the primitives that scripts have, and a ring is none of them",
         remedy = "use channel = pipe, socket or queue, or impl = c",
+    },
+    {
+        all = { start = "spawn", impl = "lua" },
+        reason = "the pool written in Lua forks, and its functions cannot cross into a fresh process",
+        remedy = "use impl = c, or start = fork",
     },
 }
 

@@ -13,6 +13,7 @@ local metric = require "rig.metric"
 local names = require "rig.names"
 local noise = require "rig.noise"
 local pools = require "rig.pools"
+local spawned = require "rig.spawned"
 local values = require "rig.values"
 local worker = require "rig.worker"
 
@@ -63,7 +64,7 @@ local function place_fixed(run)
     if axes.delivery ~= "shm" then return end
     local nothing = run.fixed == nil -- placed all the same: workers look for what was placed
     local started = now()
-    local fine, placed, message, code = xpcall(core.place, hooks.handler, run.fixed)
+    local fine, placed, message, code = xpcall(core.place, hooks.handler, run.fixed, axes.start == "spawn")
     if not fine then hooks.refuse(run, "fixed", placed) end -- something in it cannot cross
     if not placed then
         if code == "ENOMEM" then too_big(run, message) end
@@ -77,8 +78,13 @@ local function pool_options(run)
     local h, params = run.hooks, run.case.params
     local serial = run.case.axes.preset == "serial"
     local make_worker = serial and worker.here or worker.factory
+    local job, problem
+    if run.case.axes.start == "spawn" then
+        job, problem = spawned.of_scenario(run.plan.scenario, run.case, run.seed)
+        if not job then hooks.broken(run, problem) end
+    end
     return {
-        workers = serial and 1 or params.workers, timeout = params.timeout > 0 and params.timeout or nil,
+        workers = serial and 1 or params.workers, timeout = params.timeout > 0 and params.timeout or nil, job = job,
         max_tasks = params.max_tasks > 0 and params.max_tasks or nil,
         map = h.map, init = h.init, finish = h.finish, fixed = run.fixed, p = run.p,
         worker = make_worker(run.seed, run.case.index, run.p, params.gc, params.pin),

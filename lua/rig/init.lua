@@ -6,7 +6,6 @@ local core = require "rig.core"
 local exec = require "rig.exec"
 local language = require "rig.language"
 local library = require "rig.library"
-local host = require "rig.host"
 local metric = require "rig.metric"
 
 ---@class rig
@@ -25,22 +24,28 @@ local metric = require "rig.metric"
 ---@field workload fun(name: string): function        a C function that a host or rig.load registered
 ---@field cpus fun(): integer[]                       the processors that this process may use
 ---@field pin fun(cpu: integer|integer[]): boolean?, string?, string?  this process, and what it starts, only there
+---@field worker_program fun(path?: string): string?  the executable that start = spawn runs for each worker
 ---@field load fun(path: string): boolean?, string?, string?  a shared object that exports rig_register
 local M = {
-    version = core.version, pool = library.pool, exec = exec.run, metric = metric.record, run = host.run,
+    version = core.version, pool = library.pool, exec = exec.run, metric = metric.record,
 }
 
 local PRIMITIVES = {
     "now", "sleep", "spin", "rng", "array", "shared_array", "fork", "pipe", "socketpair", "queue", "poll", "workload",
-    "load", "cpus", "pin",
+    "load", "cpus", "pin", "worker_program",
 }
 for _, name in ipairs(PRIMITIVES) do M[name] = core[name] end
 for name, fn in pairs(language) do M[name] = fn end
 
+-- `run` brings along all that runs and judges scenarios: a worker that is a fresh process is sooner there without.
 -- A misspelt function says so where it is written, and not as a call of nil.
 setmetatable(M, {
     __index = function(_, name)
-        local names, known = require "rig.names", {}
+        if name == "run" then
+            M.run = require("rig.host").run
+            return M.run
+        end
+        local names, known = require "rig.names", { "run" }
         for key in pairs(M) do known[#known + 1] = key end
         table.sort(known)
         local remedy = names.suggest(name, known)

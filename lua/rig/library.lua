@@ -10,18 +10,20 @@ local items_of = require "rig.pools.items"
 local mistake = require "rig.mistake"
 local names = require "rig.names"
 local pools = require "rig.pools"
+local spawned = require "rig.spawned"
 local trace = require "rig.trace"
 local worker = require "rig.worker"
 
 local M = {}
 
 ---@class rig.PoolSpec
----@field map fun(item: any, fixed: any, w: rig.Worker): any
+---@field map string|fun(item: any, fixed: any, w: rig.Worker): any
+---@field module? string                 with start = spawn: map, init and finish are names of functions in it
 ---@field workers? integer               as many as there are cores
----@field preset? "serial"|"builtin"|"custom"|"shm"
+---@field preset? "serial"|"builtin"|"custom"|"shm"|"spawn"
 ---@field fixed? any                     handed to every worker
----@field init? fun(p: table, fixed: any): any
----@field finish? fun(w: rig.Worker)
+---@field init? string|fun(p: table, fixed: any): any
+---@field finish? string|fun(w: rig.Worker)
 ---@field p? table                       what init and w.p get
 ---@field timeout? number                seconds for one task
 ---@field max_tasks? integer             a worker is replaced after so many
@@ -34,8 +36,8 @@ local M = {}
 ---@field impl? "c"|"lua"
 
 local KNOWN = {
-    "map", "workers", "preset", "fixed", "init", "finish", "p", "timeout", "seed", "start", "delivery", "channel",
-    "chunk", "barrier", "impl", "max_tasks",
+    "map", "module", "workers", "preset", "fixed", "init", "finish", "p", "timeout", "seed", "start", "delivery",
+    "channel", "chunk", "barrier", "impl", "max_tasks",
 }
 local AXES = { "start", "delivery", "channel", "chunk", "barrier", "impl" }
 
@@ -66,6 +68,31 @@ local function resolve(spec)
         mistake.raise(("rig.pool: %s%s"):format(problem, remedy and "; " .. remedy or ""), 1)
     end
     return resolved
+end
+
+-- What is wrong with a function of the pool's; with start = spawn it must be the name of one.
+local function problem_of(name, given, is_spawn)
+    if given == nil and name ~= "map" then return nil end
+    if is_spawn and type(given) == "function" then
+        return ("a function cannot cross into a fresh process (start = spawn), which has nothing of what lies " ..
+            'around it; put it into a module, and give module = "its name", %s = "the function\'s name"'):format(name)
+    elseif not is_spawn and type(given) == "string" then
+        return ("'%s' is a name; functions are found by name with start = spawn only"):format(given)
+    elseif type(given) ~= (is_spawn and "string" or "function") then
+        return ("%s is not right"):format(tostring(given))
+    end
+end
+
+local function check_functions(spec, is_spawn)
+    for _, name in ipairs { "map", "init", "finish" } do
+        local problem = problem_of(name, spec[name], is_spawn)
+        if problem then mistake.raise(("rig.pool: %s: %s"):format(name, problem), 1) end
+    end
+    if is_spawn and type(spec.module) ~= "string" then
+        mistake.raise("rig.pool: module: say which module the functions are in, as in module = \"jobs\"", 1)
+    elseif not is_spawn and spec.module ~= nil then
+        mistake.raise("rig.pool: module: only fresh processes load one; add start = \"spawn\", or leave it out", 1)
+    end
 end
 
 ---@class rig.Pool
@@ -238,18 +265,17 @@ end
 function M.pool(spec)
     if type(spec) ~= "table" then mistake.raise "rig.pool: give a table, as in rig.pool{ workers = 4, map = f }" end
     check_names(spec)
-    check("map", spec.map or false, type(spec.map) == "function")
     check("workers", spec.workers, math.type(spec.workers) == "integer" and spec.workers >= 1)
     check("max_tasks", spec.max_tasks, math.type(spec.max_tasks) == "integer" and spec.max_tasks >= 1)
     check("timeout", spec.timeout, type(spec.timeout) == "number" and spec.timeout > 0)
-    check("init", spec.init, type(spec.init) == "function")
-    check("finish", spec.finish, type(spec.finish) == "function")
     local resolved = resolve(spec)
+    local is_spawn = resolved.start == "spawn"
+    check_functions(spec, is_spawn)
     local p, seed = spec.p or {}, spec.seed or 1
     local serial = resolved.preset == "serial"
     local fixed = spec.fixed
     if resolved.delivery == "shm" then
-        local fine, placed, message, code = pcall(core.place, fixed)
+        local fine, placed, message, code = pcall(core.place, fixed, is_spawn)
         if not fine then mistake.raise("rig.pool: " .. trace.strip(trace.text(placed))) end
         if not placed then return nil, message, code end
         fixed = placed
@@ -257,6 +283,7 @@ function M.pool(spec)
     local options = {
         workers = serial and 1 or spec.workers or core.cores(), map = spec.map, init = spec.init, finish = spec.finish,
         fixed = fixed, p = p, timeout = spec.timeout, max_tasks = spec.max_tasks,
+        job = is_spawn and spawned.of_module(spec, seed) or nil,
         worker = (serial and worker.here or worker.factory)(seed, 0, p),
     }
     local count = options.workers

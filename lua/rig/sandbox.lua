@@ -136,10 +136,11 @@ end
 -- `os` as scripts see it. In the coordinator its exit would end the run and lose what was measured; in a forked process
 -- it ends that one, through whatever the core has put in the place of exit there.
 local function guard_os(state)
-    local real, coordinator, guarded = os, process_id(), {}
+    local real, guarded = os, {}
+    local coordinator = not state.in_worker and process_id() or nil
     for name, v in pairs(real) do guarded[name] = v end
     function guarded.exit(...)
-        if process_id() ~= coordinator then real.exit(...) end
+        if state.in_worker or process_id() ~= coordinator then real.exit(...) end
         complain(state, 1, { problem = "os.exit would end the run", remedy = "return from the hook instead" })
     end
     return guarded
@@ -213,10 +214,11 @@ end
 
 ---An environment for one scenario's file and the modules beside it.
 ---@param path string
+---@param in_worker? boolean this process is a worker that has not been forked: os.exit ends it, and no run
 ---@return rig.Sandbox
-function M.new(path)
+function M.new(path, in_worker)
     local env = {}
-    local state = { path = path, env = env, loading = true, modules = {} }
+    local state = { path = path, env = env, loading = true, modules = {}, in_worker = in_worker }
     env._G = env
     env.require = function(name)
         local value, where = require_beside(state, name)

@@ -89,9 +89,10 @@ end
 ---Loads a scenario file. Nothing of it runs but the file itself: no hook is called.
 ---@param path string the file, or what to call the source in messages
 ---@param text? string the source, where it is not to be read from the file
+---@param in_worker? boolean as in sandbox.new
 ---@return rig.Scenario? s
 ---@return rig.Mistake? mistake
-function M.load(path, text)
+function M.load(path, text, in_worker)
     if not text then
         local problem, remedy
         text, problem, remedy = sandbox.read(path)
@@ -99,7 +100,7 @@ function M.load(path, text)
             return nil, mistake.new { file = path, value = path, problem = problem, remedy = remedy, kind = "usage" }
         end
     end
-    local box = sandbox.new(path)
+    local box = sandbox.new(path, in_worker)
     local chunk, failure = sandbox.compile(path, text, box.env)
     if not chunk then
         failure.file = path

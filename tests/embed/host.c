@@ -87,6 +87,48 @@ static void two_rigs_at_once_run_a_workload_over_and_over(void **state) {
     rig_close(rig[1]);
 }
 
+/* What main does first: see rig_worker_main_with. */
+static int set_up_worker(rig_t *rig, void *user) {
+    (void)user;
+    return rig_workload(rig, "sum", sum, &nothing);
+}
+
+static void fresh_processes_have_the_hosts_workloads(void **state) {
+    (void)state;
+    rig_t *rig = opened();
+    assert_int_equal(rig_workload(rig, "sum", sum, &nothing), RIG_OK);
+    const char *const fresh[] = {"pool=builtin,spawn", "size=1000,100000", NULL};
+    if (rig_run_string(rig, "sums", sums, fresh) != RIG_OK)
+        fail_msg("%s", rig_error(rig));
+    assert_int_equal(rig_exit_status(rig), 0);
+    assert_json_has(rig, "\"start\": \"spawn\"");
+    rig_close(rig);
+}
+
+static void a_host_that_does_not_call_rig_worker_main_is_told(void **state) {
+    (void)state;
+    rig_t *rig = opened();
+    const char *const fresh[] = {"pool=spawn", NULL};
+    setenv("RIG_TEST_FORGETS", "1", 1);
+    int status = rig_run_string(rig, "sums", sums, fresh);
+    unsetenv("RIG_TEST_FORGETS");
+    assert_int_equal(status, RIG_OK);
+    assert_int_equal(rig_exit_status(rig), 4);
+    assert_json_has(rig, "ended without calling rig_worker_main");
+    rig_close(rig);
+}
+
+/* Such a host, started as a worker, does what it does when anybody starts it; it may not come far. */
+static int forget(void) {
+    rig_t *rig;
+    const char *const fresh[] = {"pool=spawn", NULL};
+    int status = rig_open(&rig, NULL);
+    if (status == RIG_OK)
+        status = rig_run_string(rig, "sums", sums, fresh);
+    rig_close(rig);
+    return status == RIG_OK ? 0 : 9;
+}
+
 static void overrides_are_the_command_lines(void **state) {
     (void)state;
     rig_t *rig = opened();
@@ -346,9 +388,16 @@ static void rig_touches_no_signal_handler(void **state) {
     rig_close(rig);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (getenv("RIG_TEST_FORGETS") != NULL)
+        return forget();
+    int worker = rig_worker_main_with(argc, argv, set_up_worker, NULL);
+    if (worker >= 0)
+        return worker;
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(two_rigs_at_once_run_a_workload_over_and_over),
+        CLEAN_TEST(fresh_processes_have_the_hosts_workloads),
+        CLEAN_TEST(a_host_that_does_not_call_rig_worker_main_is_told),
         CLEAN_TEST(overrides_are_the_command_lines),
         CLEAN_TEST(a_workload_sees_what_the_item_is),
         CLEAN_TEST(a_workloads_failure_is_its_tasks),

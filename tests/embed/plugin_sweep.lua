@@ -8,7 +8,7 @@ return rig.scenario {
     about = "The same workload from several builds of a shared object",
 
     params = { lib = "./libplugin_1.so" },
-    pool = { "serial", "builtin", "custom" },
+    pool = { "serial", "builtin", "custom", "spawn" },
     workers = 2,
     iterations = 2,
 

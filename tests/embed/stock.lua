@@ -38,3 +38,22 @@ local ok, message, code = rig.load "./nowhere.so"
 check("a missing file", ok, nil)
 check("its code", code, "ENOENT")
 assert(message:find("nowhere.so", 1, true), message)
+
+-- workers that are fresh processes of the executable beside rig.so, and find the functions in a module
+package.path = arg[0]:match "^(.*)/[^/]*$" .. "/?.lua;" .. package.path
+do
+    local pool <close> = assert(rig.pool {
+        preset = "spawn", workers = 2, module = "jobs", map = "add", init = "begin", fixed = { 1000 }, p = { step = 7 },
+    })
+    check("their sum", rig.sum((pool:map(10))), 55 + 10 * 1007)
+end
+local spawning = {
+    name = "own", about = "of a program", pool = "spawn", workers = 1, items = 1, map = function() end,
+}
+doc = assert(rig.run(rig.scenario(spawning)))
+check("a scenario of this file's own", doc.exit, 2)
+assert(doc.cases[1].reason:find("this one is no file", 1, true), doc.cases[1].reason)
+rig.worker_program "/bin/true"
+ok, message = rig.pool { preset = "spawn", workers = 2, module = "jobs", map = "add" }
+check("a program that is no worker", ok, nil)
+assert(message:find("'/bin/true' ended without calling rig_worker_main", 1, true), message)

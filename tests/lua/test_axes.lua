@@ -37,7 +37,7 @@ function TestPresets.test_every_axis_value_and_preset_has_help()
         for _, value in ipairs(axis.values) do lu.assertEquals(type(value.help), "string", value.name) end
     end
     for _, preset in ipairs(axes.presets) do lu.assertEquals(type(preset.help), "string") end
-    lu.assertEquals(axes.available(axes.presets), { "serial", "builtin", "custom", "shm", "per_task" })
+    lu.assertEquals(axes.available(axes.presets), { "serial", "builtin", "custom", "shm", "spawn", "per_task" })
 end
 
 TestPools = {}
@@ -151,6 +151,15 @@ function TestResolve.test_spawn_cannot_inherit()
     lu.assertEquals(key, "start")
 end
 
+function TestResolve.test_the_pool_in_lua_forks()
+    local made, problem, remedy, key = resolve("custom", { start = "spawn" })
+    lu.assertNil(made)
+    lu.assertStrContains(problem, "start = spawn cannot go with impl = lua: the pool written in Lua forks")
+    lu.assertStrContains(remedy, "impl = c")
+    lu.assertEquals(key, "start")
+    lu.assertNotNil(resolve({ base = "custom", impl = "c" }, { start = "spawn" }))
+end
+
 function TestResolve.test_nothing_is_sent_over_a_shared_queue()
     local made, problem, remedy, key = resolve { base = "custom", delivery = "send" }
     lu.assertNil(made)
@@ -171,9 +180,7 @@ end
 
 function TestResolve.test_what_is_to_come_says_so()
     for _, row in ipairs {
-        { "builtin", { start = "thread" }, "start = thread", "start" },
-        { "spawn", {}, "pool spawn", "pool" },
-        { "builtin", { start = "spawn", delivery = "send" }, "start = spawn", "start" },
+        { "builtin", { start = "thread", delivery = "send" }, "start = thread", "start" },
         { { base = "shm", start = "mpi" }, {}, "start = mpi", "pool" },
     } do
         local made, problem, remedy, key = resolve(row[1], row[2])

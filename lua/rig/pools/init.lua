@@ -22,6 +22,7 @@ local M = {}
 ---@field timeout? number seconds for one task
 ---@field max_tasks? integer that a worker runs before another takes its place
 ---@field worker fun(id: integer): rig.Worker makes `w`, in the worker
+---@field job? rig.SpawnedJob with start = spawn: in the place of map, init, finish, p and worker
 
 ---Starts a pool.
 ---@param axes rig.Axes
