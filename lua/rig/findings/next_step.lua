@@ -1,6 +1,7 @@
 -- What to run next, as a command: the experiment that would settle what the findings leave open.
 -- Neighbours: points; findings.lua puts it last.
 
+local axes_of_pools = require("rig.axes")
 local human = require("rig.report.human")
 local points = require("rig.findings.points")
 
@@ -150,6 +151,13 @@ local function point_of(model, index)
     end
 end
 
+-- A pool with one axis changed, as the command line takes it; nil where that cannot be, as spawn with inherit.
+local function changed(pool, axis, value)
+    local checked = axes_of_pools.check_pool { base = pool, [axis] = value }
+    if checked and not axes_of_pools.resolve(checked, {}) then return nil end
+    return ("%s+%s=%s"):format(pool, axis, tostring(value))
+end
+
 -- The two pools of a cause that differ in several axes, and each of them with the suspect changed alone.
 local function one_axis(model, cause, opts)
     local e = cause.evidence
@@ -165,9 +173,12 @@ local function one_axis(model, cause, opts)
     local first, second = a.params.pool, b.params.pool
     local axis = suspect(axes, e.delivery)
     if not tostring(first):find("^[%w_]+$") or not tostring(second):find("^[%w_]+$") then return nil end
-    local pools = ("pool=%s,%s+%s=%s,%s+%s=%s,%s"):format(first, first, axis, tostring(b.params[axis]), second, axis,
-        tostring(a.params[axis]), second)
-    local words = { pools }
+    local pools = { first }
+    pools[#pools + 1] = changed(first, axis, b.params[axis])
+    pools[#pools + 1] = changed(second, axis, a.params[axis])
+    if #pools == 1 then return nil end
+    pools[#pools + 1] = second
+    local words = { "pool=" .. table.concat(pools, ",") }
     if e.along then words[2] = ("%s=%s"):format(e.along, tostring(e.at)) end
     return suggestion(command(model.doc, with_settings(model.doc, words, opts)),
         ("they differ in %s; this changes %s alone"):format(human.join(axes), axis), e.cases)
