@@ -42,9 +42,9 @@ int lane_flush(struct lane *l) {
 }
 
 void lane_send(struct lane *l, struct message *m) {
-    bool alone = l->outbox.first == NULL;
+    bool now = l->outbox.first == NULL && m->head.type != FRAME_FIXED;
     outbox_add(&l->outbox, m);
-    if (alone)
+    if (now)
         lane_flush(l); /* what goes wrong shows at the next one */
 }
 

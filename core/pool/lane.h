@@ -25,7 +25,8 @@ void lane_open(struct lane *l, struct sys *s, void *in, void *out, size_t capaci
 /* Frees what belongs to this side; again is allowed. */
 void lane_close(struct lane *l);
 
-/* Takes the message over; what there is space for goes out at once. */
+/* Takes the message over; what there is space for goes out at once. But for the fixed data: while it is
+ * copied for one worker, the others have not even been started. */
 void lane_send(struct lane *l, struct message *m);
 
 /* Sends what can go now: 0 when all is out, 1 when not, -EBADMSG (the ring is damaged). */

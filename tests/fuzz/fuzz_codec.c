@@ -17,7 +17,7 @@
 /* What a byte of a message may cost: the dearest are pairs (two bytes, up to two places of 24 bytes each, while the
  * table grows both old and new) and empty arrays and tables of three bytes. */
 #define COST_OF_A_BYTE ((size_t)160)
-#define COST_OF_NONE   ((size_t)4096)
+#define COST_OF_NONE   ((size_t)64 << 10) /* the stack grows by a run of numbers */
 /* Zeros after the input, for arrays that are so long that they may stay in place. */
 #define FOLLOWING ((size_t)70 << 10)
 
