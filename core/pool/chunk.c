@@ -5,9 +5,9 @@
 
 #include "pool/inside.h"
 
-/* What a message costs both sides together with the switches between them, many times over: some 50 us
+/* What a message costs both sides together with the switches between them, many times over: some 20 us
  * of processor time here. */
-#define CHUNK_LEAST_NS 600e3
+#define CHUNK_LEAST_NS 300e3
 #define CHUNK_NS       2e6 /* and no longer work than this, or the others wait for the last one */
 #define CHUNK_MAX      65536
 #define CHUNK_BYTES    ((size_t)1 << 20)

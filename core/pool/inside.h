@@ -112,6 +112,7 @@ struct pool {
     struct chunk_list spare;    /* chunks that are free, with the memory of their messages */
     uint32_t epoch;             /* of the newest batch */
     bool inside;                /* one of our calls is under way: a callback may come back here */
+    bool crowded; /* fewer processors than workers: while one waits for a message, another works */
     double task_ns; /* smoothed duration of a task; 0: not known yet */
     unsigned ready_at_last;
     unsigned early_deaths; /* in a row, before a first task */

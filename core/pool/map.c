@@ -200,7 +200,7 @@ static unsigned depth(const struct pool *p) {
         return 1;
     double ahead = AHEAD_NS / (p->task_ns * n);
     if (p->config.chunk == 0 && ahead > 1)
-        return 2;
+        return p->crowded ? 1 : 2;
     return ahead < 1 ? 1 : ahead < AHEAD_MESSAGES ? 1 + (unsigned)ahead : AHEAD_MESSAGES;
 }
 

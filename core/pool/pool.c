@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/cpus.h"
 #include "os/fds.h"
 #include "pool/inside.h"
 
@@ -197,6 +198,9 @@ static int open_parts(struct pool *p) {
         return -ENOMEM;
     for (unsigned i = 0; i < c->workers; i++)
         p->workers[i] = (struct worker){.id = i + 1, .slot = slot_of(p, i), .proc = PROC_NONE};
+    int cpus[CPUS_MAX];
+    int n = cpus_allowed(p->sys, cpus);
+    p->crowded = n > 0 && (unsigned)n < c->workers;
     for (unsigned i = 0; i < c->workers; i++) {
         stream_init(&p->workers[i].stream, p->sys, -1, -1, FD_SOCKET);
     }
