@@ -26,11 +26,13 @@
 #define RIG_BIND_CODEC_H
 
 #include <lua.h>
+#include <string.h>
 
 #include "pool/buf.h"
 
 #define CODEC_DEPTH_MAX 100 /* tables within tables; the outermost is 1 */
 #define CODEC_BYTE_MAX  127 /* integers from 0 on that are one byte: the tag itself */
+#define CODEC_INT8     0xe3 /* the tag of an integer of one byte; of 2, 4 and 8 those behind it */
 
 struct codec_error {
     char path[256]; /* to the value, from the root: "[3].callback"; "" is the root itself */
@@ -45,16 +47,28 @@ void codec_open(lua_State *L);
  * referred to, and stay frozen until `out` is cleared. */
 int codec_encode_any(lua_State *L, int idx, struct buf *out, struct codec_error *err);
 
-/* The same, small integers at once: for tasks that do next to nothing, the call is the cost. */
-static inline int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err) {
-    if (out->len < out->cap && lua_isinteger(L, idx)) {
-        lua_Integer v = lua_tointegerx(L, idx, NULL);
-        if (v >= 0 && v <= CODEC_BYTE_MAX) {
-            out->data[out->len++] = (uint8_t)v;
-            return 0;
-        }
+/* Bytes of an encoded integer or float at the most. */
+#define CODEC_NUMBER_MAX 9
+
+/* Writes an integer; returns how many bytes it took. */
+static inline size_t codec_store_integer(uint8_t *p, int64_t v) {
+    if ((uint64_t)v <= CODEC_BYTE_MAX) {
+        *p = (uint8_t)v;
+        return 1;
     }
-    return codec_encode_any(L, idx, out, err);
+    uint64_t size = (uint64_t)(v ^ (v >> 63));
+    unsigned width = (size > INT8_MAX) + (unsigned)(size > INT16_MAX) + (unsigned)(size > INT32_MAX);
+    *p = (uint8_t)(CODEC_INT8 + width);
+    memcpy(p + 1, &v, sizeof v); /* its low bytes come first */
+    return 1 + ((size_t)1 << width);
+}
+
+/* The same, integers at once: for tasks that do next to nothing, the call is the cost. */
+static inline int codec_encode(lua_State *L, int idx, struct buf *out, struct codec_error *err) {
+    if (out->cap - out->len < CODEC_NUMBER_MAX || !lua_isinteger(L, idx))
+        return codec_encode_any(L, idx, out, err);
+    out->len += codec_store_integer(out->data + out->len, lua_tointegerx(L, idx, NULL));
+    return 0;
 }
 
 /* "items[3].callback: a function cannot cross processes; ..." with "items" for root. */
@@ -70,13 +84,28 @@ int codec_raise(lua_State *L, int code, const struct codec_error *err, const cha
 int codec_decode_any(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
                      size_t *used);
 
-/* The same, small integers at once. */
+/* The same, integers at once. */
 static inline int codec_decode(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
                                size_t *used) {
-    if (len == 0 || *bytes > CODEC_BYTE_MAX)
+    unsigned width = len > 0 ? *bytes - CODEC_INT8 : UINT8_MAX;
+    if (len > 0 && *bytes <= CODEC_BYTE_MAX) {
+        lua_pushinteger(L, *bytes);
+        *used = 1;
+        return 0;
+    }
+    if (width > 3 || len < 1 + ((size_t)1 << width))
         return codec_decode_any(L, bytes, len, owner, used);
-    lua_pushinteger(L, *bytes);
-    *used = 1;
+    int16_t i16;
+    int32_t i32;
+    int64_t i64;
+    switch (width) {
+    case 0: i64 = (int8_t)bytes[1]; break;
+    case 1: memcpy(&i16, bytes + 1, sizeof i16); i64 = i16; break;
+    case 2: memcpy(&i32, bytes + 1, sizeof i32); i64 = i32; break;
+    default: memcpy(&i64, bytes + 1, sizeof i64); break;
+    }
+    lua_pushinteger(L, i64);
+    *used = 1 + ((size_t)1 << width);
     return 0;
 }
 

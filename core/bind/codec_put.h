@@ -70,22 +70,15 @@ static inline uint64_t magnitude(int64_t v) {
 }
 
 static inline int put_integer(struct encoder *e, int64_t v) {
-    uint8_t *p = room(e->out, 9);
+    uint8_t *p = room(e->out, CODEC_NUMBER_MAX);
     if (p == NULL)
         return -ENOMEM;
-    if ((uint64_t)v <= 127) {
-        *p = (uint8_t)v;
-        e->out->len++;
-        return 0;
-    }
-    unsigned width = width_of(magnitude(v));
-    *p = (uint8_t)(TAG_INT8 + width);
-    memcpy(p + 1, &v, sizeof v); /* its low bytes come first: see the check below */
-    e->out->len += 1 + ((size_t)1 << width);
+    e->out->len += codec_store_integer(p, v);
     return 0;
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put_integer cuts integers at their end");
+_Static_assert(TAG_INT8 == CODEC_INT8 && TAG_INT64 == CODEC_INT8 + 3, "codec.h knows these tags");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "integers are cut at their end");
 
 static inline int put_float(struct encoder *e, double v) {
     uint8_t *p = room(e->out, 9);

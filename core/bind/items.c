@@ -10,7 +10,7 @@ void items_check(lua_State *L, int at, struct items *items) {
     *items = (struct items){.at = at, .count = -1};
     if (type == LUA_TTABLE)
         items->count = (lua_Integer)lua_rawlen(L, at);
-    else if (type == LUA_TNUMBER)
+    else if ((items->numbers = type == LUA_TNUMBER))
         items->count = luaL_checkinteger(L, at);
     else if (type != LUA_TFUNCTION)
         luaL_typeerror(L, at, "table of items, number of items or iterator");
@@ -34,10 +34,6 @@ static int push_next(struct items *items, struct bind_pool *b) {
     if (items->count >= 0 && items->next >= items->count)
         return 0;
     items->next++;
-    if (type == LUA_TNUMBER) {
-        lua_pushinteger(L, items->next);
-        return 1;
-    }
     if (type == LUA_TTABLE) {
         lua_rawgeti(L, items->at, items->next);
         return 1;
@@ -57,8 +53,20 @@ static int push_next(struct items *items, struct bind_pool *b) {
     return 0;
 }
 
+/* The numbers 1 to n need not pass through Lua. */
+static int next_number(struct items *items, struct buf *out) {
+    if (items->next == items->count)
+        return POOL_NO_ITEM;
+    if (out->cap - out->len < CODEC_NUMBER_MAX && buf_reserve(out, CODEC_NUMBER_MAX) < 0)
+        return -ENOMEM;
+    out->len += codec_store_integer(out->data + out->len, ++items->next);
+    return POOL_ITEM;
+}
+
 int items_next(struct items *items, struct bind_pool *b, struct buf *out) {
     struct codec_error error;
+    if (items->numbers)
+        return next_number(items, out);
     int got = push_next(items, b);
     if (got <= 0)
         return got;

@@ -9,6 +9,7 @@
 struct items {
     int at;                  /* stack index */
     lua_Integer next, count; /* count: of a table or a number; -1 for an iterator */
+    bool numbers;            /* 1 to count */
     bool raised;             /* the iterator's error is on the stack */
 };
 
