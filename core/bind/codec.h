@@ -84,28 +84,34 @@ int codec_raise(lua_State *L, int code, const struct codec_error *err, const cha
 int codec_decode_any(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
                      size_t *used);
 
-/* The same, integers at once. */
-static inline int codec_decode(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
-                               size_t *used) {
+/* How many of the bytes are an integer, which goes to *v; 0: they begin with something else. */
+static inline size_t codec_read_integer(const uint8_t *bytes, size_t len, int64_t *v) {
     unsigned width = len > 0 ? *bytes - CODEC_INT8 : UINT8_MAX;
     if (len > 0 && *bytes <= CODEC_BYTE_MAX) {
-        lua_pushinteger(L, *bytes);
-        *used = 1;
-        return 0;
+        *v = *bytes;
+        return 1;
     }
     if (width > 3 || len < 1 + ((size_t)1 << width))
-        return codec_decode_any(L, bytes, len, owner, used);
+        return 0;
     int16_t i16;
     int32_t i32;
-    int64_t i64;
     switch (width) {
-    case 0: i64 = (int8_t)bytes[1]; break;
-    case 1: memcpy(&i16, bytes + 1, sizeof i16); i64 = i16; break;
-    case 2: memcpy(&i32, bytes + 1, sizeof i32); i64 = i32; break;
-    default: memcpy(&i64, bytes + 1, sizeof i64); break;
+    case 0: *v = (int8_t)bytes[1]; break;
+    case 1: memcpy(&i16, bytes + 1, sizeof i16), *v = i16; break;
+    case 2: memcpy(&i32, bytes + 1, sizeof i32), *v = i32; break;
+    default: memcpy(v, bytes + 1, sizeof *v); break;
     }
-    lua_pushinteger(L, i64);
-    *used = 1 + ((size_t)1 << width);
+    return 1 + ((size_t)1 << width);
+}
+
+/* The same as codec_decode_any, integers at once. */
+static inline int codec_decode(lua_State *L, const uint8_t *bytes, size_t len, struct block *owner,
+                               size_t *used) {
+    int64_t v;
+    *used = codec_read_integer(bytes, len, &v);
+    if (*used == 0)
+        return codec_decode_any(L, bytes, len, owner, used);
+    lua_pushinteger(L, v);
     return 0;
 }
 

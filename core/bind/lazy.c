@@ -16,13 +16,15 @@ enum { HAS_POOL = 1, HAS_ITEMS };
 /* Stack of the iterator while it waits. */
 enum { AT_ITEMS = 1 };
 
-enum arrival { ARRIVED_NOT, ARRIVED_VALUE, ARRIVED_FAILURE };
+enum arrival { ARRIVED_NOT, ARRIVED_INTEGER, ARRIVED_VALUE, ARRIVED_FAILURE };
 
-/* A result that waits to be taken. Its value is in the table `results`, at the same place. */
+/* A result that waits to be taken. Unless it is an integer its value is in the table `results`, at the same
+ * place. */
 struct place {
-    enum arrival arrival;
     uint64_t task;
-    size_t len;
+    int64_t integer;
+    uint32_t len; /* UINT32_MAX: or more */
+    enum arrival arrival;
 };
 
 struct lazy {
@@ -83,16 +85,21 @@ static int take_result(void *ctx, const struct outcome *o, const uint8_t *value,
     uint64_t n = z->ordered ? o->task : z->arrived;
     struct place *place = &z->places[n % z->window];
     bool ok = o->kind == OUTCOME_OK;
-    if (!ok)
-        push_failure(L, o);
-    else if (codec_decode(L, value, len, owner, &used) < 0)
-        return -EBADMSG;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, z->results);
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, (lua_Integer)(n % z->window) + 1);
-    lua_pop(L, 1);
-    *place = (struct place){ok ? ARRIVED_VALUE : ARRIVED_FAILURE, o->task, len};
-    z->held_bytes += len;
+    *place = (struct place){.task = o->task, .len = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX};
+    if (ok && codec_read_integer(value, len, &place->integer) > 0) {
+        place->arrival = ARRIVED_INTEGER;
+    } else {
+        if (!ok)
+            push_failure(L, o);
+        else if (codec_decode(L, value, len, owner, &used) < 0)
+            return -EBADMSG;
+        lua_rawgeti(L, LUA_REGISTRYINDEX, z->results);
+        lua_insert(L, -2);
+        lua_rawseti(L, -2, (lua_Integer)(n % z->window) + 1);
+        lua_pop(L, 1);
+        place->arrival = ok ? ARRIVED_VALUE : ARRIVED_FAILURE;
+    }
+    z->held_bytes += place->len;
     z->arrived++;
     learn_bytes(&z->result_bytes, len);
     return 0;
@@ -141,9 +148,14 @@ static int give_one(lua_State *L, struct lazy *z) {
     lua_Integer at = (lua_Integer)(z->taken % z->window) + 1;
     struct place *place = &z->places[z->taken % z->window];
     struct place got = *place;
-    *place = (struct place){.arrival = ARRIVED_NOT};
+    place->arrival = ARRIVED_NOT;
     z->taken++;
     z->held_bytes -= got.len;
+    if (got.arrival == ARRIVED_INTEGER) {
+        lua_pushinteger(L, (lua_Integer)got.task + 1);
+        lua_pushinteger(L, got.integer);
+        return 2;
+    }
     lua_rawgeti(L, LUA_REGISTRYINDEX, z->results);
     lua_pushinteger(L, (lua_Integer)got.task + 1);
     lua_rawgeti(L, -2, at);
@@ -184,7 +196,7 @@ static int end(lua_State *L, struct lazy *z, int err) {
 }
 
 static int l_next(lua_State *L) {
-    struct lazy *z = lazy_at(L, lua_upvalueindex(UP_LAZY));
+    struct lazy *z = lua_touserdata(L, lua_upvalueindex(UP_LAZY)); /* nobody else can call this */
     lua_settop(L, 0);
     if (z->batch == NULL)
         return 0;
