@@ -38,6 +38,9 @@ function M.start(axes, options)
     options.barrier, options.max_messages = axes.barrier, axes.max_messages
     if axes.preset == "serial" then
         pool = serial.new(options)
+    elseif kind and options.max_tasks then
+        return nil, ("pool %s keeps its workers: rig cannot replace them after max_tasks = %d"):format(axes.preset,
+            options.max_tasks), "EINVAL"
     elseif kind then
         pool, message, code = own.new(kind, axes, options)
     elseif axes.impl == "lua" then
