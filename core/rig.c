@@ -402,7 +402,10 @@ static void make_job(const uint8_t *bytes, size_t size, void *ctx, struct pool_j
     struct fresh *f = ctx;
     f->bytes = bytes;
     f->size = size;
-    *out = (struct pool_job){.ctx = f, .init = init_fresh, .run_all = job_run_all, .finish = job_finish};
+    *out = (struct pool_job){.ctx = f,
+                             .init = init_fresh,
+                             .run_all = job_run_all,
+                             .finish = job_finish};
 }
 
 int rig_worker_main_with(int argc, char *const argv[], int (*setup)(rig_t *rig, void *user),

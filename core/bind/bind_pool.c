@@ -142,8 +142,8 @@ static void take_config(lua_State *L, struct bind_pool *b, struct pool_config *c
     take_fixed(L, b, c);
     if (c->start == &start_spawn)
         spawned_describe(L, c); /* last: what it pushes is to stay */
-    c->job = (struct pool_job){
-        .ctx = j, .init = job_init, .run_all = job_run_all, .finish = job_finish};
+    c->job =
+        (struct pool_job){.ctx = j, .init = job_init, .run_all = job_run_all, .finish = job_finish};
 }
 
 static struct bind_pool *push_new(lua_State *L) {
@@ -276,7 +276,9 @@ static int l_terminate(lua_State *L) {
     struct bind_pool *b = luaL_checkudata(L, 1, pool_name);
     if (b->iterating)
         luaL_error(L, "the pool is running: its items cannot use it");
-    if (!b->busy || b->owner != b->job.state->sys.pid) /* a finalizer, in the middle of a call: the pool's own comes later */
+    if (!b->busy ||
+        b->owner != b->job.state->sys
+                        .pid) /* a finalizer, in the middle of a call: the pool's own comes later */
         release(L, b);
     return 0;
 }

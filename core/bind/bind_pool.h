@@ -11,12 +11,12 @@ struct waiting; /* an item that was submitted and not sent */
 struct futures {
     struct batch *batch; /* NULL before the first */
     struct waiting *first, *last;
-    uint64_t next;  /* number of the next task */
-    int by_id;      /* registry reference: futures that somebody holds, by task + 1 */
-    bool applying;  /* somebody waits for the task `applied`, whose end goes to ... */
+    uint64_t next; /* number of the next task */
+    int by_id;     /* registry reference: futures that somebody holds, by task + 1 */
+    bool applying; /* somebody waits for the task `applied`, whose end goes to ... */
     uint64_t applied;
-    int ended_at;   /* ... this stack index: true or false */
-    int value_at;   /* ... and this one: its value or failure */
+    int ended_at; /* ... this stack index: true or false */
+    int value_at; /* ... and this one: its value or failure */
 };
 
 struct bind_pool {

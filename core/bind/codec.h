@@ -30,9 +30,9 @@
 
 #include "pool/buf.h"
 
-#define CODEC_DEPTH_MAX 100 /* tables within tables; the outermost is 1 */
-#define CODEC_BYTE_MAX  127 /* integers from 0 on that are one byte: the tag itself */
-#define CODEC_INT8     0xe3 /* the tag of an integer of one byte; of 2, 4 and 8 those behind it */
+#define CODEC_DEPTH_MAX 100  /* tables within tables; the outermost is 1 */
+#define CODEC_BYTE_MAX  127  /* integers from 0 on that are one byte: the tag itself */
+#define CODEC_INT8      0xe3 /* the tag of an integer of one byte; of 2, 4 and 8 those behind it */
 
 struct codec_error {
     char path[256]; /* to the value, from the root: "[3].callback"; "" is the root itself */
@@ -57,7 +57,8 @@ static inline size_t codec_store_integer(uint8_t *p, int64_t v) {
         return 1;
     }
     uint64_t size = (uint64_t)(v ^ (v >> 63));
-    unsigned width = (size > INT8_MAX) + (unsigned)(size > INT16_MAX) + (unsigned)(size > INT32_MAX);
+    unsigned width =
+        (size > INT8_MAX) + (unsigned)(size > INT16_MAX) + (unsigned)(size > INT32_MAX);
     *p = (uint8_t)(CODEC_INT8 + width);
     memcpy(p + 1, &v, sizeof v); /* its low bytes come first */
     return 1 + ((size_t)1 << width);

@@ -269,9 +269,9 @@ static int l_submitted(lua_State *L) {
 }
 
 void futures_open(lua_State *L) {
-    static const luaL_Reg methods[] = {{"submit", l_submit},       {"apply", l_apply},
-                                       {"await", l_await},         {"cancel", l_cancel},
-                                       {"drain", l_drain},         {"submitted", l_submitted},
+    static const luaL_Reg methods[] = {{"submit", l_submit}, {"apply", l_apply},
+                                       {"await", l_await},   {"cancel", l_cancel},
+                                       {"drain", l_drain},   {"submitted", l_submitted},
                                        {NULL, NULL}};
     luaL_setfuncs(L, methods, 0);
 }

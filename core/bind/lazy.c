@@ -36,9 +36,9 @@ struct lazy {
     bool ordered;
     uint32_t window; /* a power of two: places */
     size_t most_bytes;
-    uint64_t taken, arrived; /* tasks */
-    int64_t turned_ns;       /* when the pool was last looked after */
-    size_t held_bytes;       /* of results that wait */
+    uint64_t taken, arrived;         /* tasks */
+    int64_t turned_ns;               /* when the pool was last looked after */
+    size_t held_bytes;               /* of results that wait */
     double item_bytes, result_bytes; /* of one, about */
     struct place *places;
 };
@@ -254,8 +254,8 @@ static int l_lazy(lua_State *L) {
     io.ctx = z;
     if (err == 0) {
         memset(z->places, 0, window * sizeof *z->places);
-        err = pool_begin(b->pool, &io, items.count > 0 ? (uint64_t)items.count : 0, false,
-                         &z->batch);
+        err =
+            pool_begin(b->pool, &io, items.count > 0 ? (uint64_t)items.count : 0, false, &z->batch);
     }
     if (err < 0) {
         stop(L, z);

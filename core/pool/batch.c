@@ -208,7 +208,8 @@ int pool_cancel(struct batch *b, uint64_t task) {
 /* The map ends early: what has not ended is cancelled. */
 static void cancel_rest(struct batch *b) {
     b->error = 0; /* they are told in any case */
-    for (uint64_t task = b->account.first_open; task < b->account.n && b->account.open > 0; task++) {
+    for (uint64_t task = b->account.first_open; task < b->account.n && b->account.open > 0;
+         task++) {
         end_cancelled(b, task);
         b->error = 0;
     }

@@ -112,10 +112,7 @@ static int end_item(struct batch *b, struct buf *body, size_t at, enum outcome_k
     int err = account_add(&b->account, 1);
     if (err < 0)
         return err;
-    struct outcome o = {.task = b->account.n - 1,
-                        .kind = kind,
-                        .attempt = 1,
-                        .exit_code = -1};
+    struct outcome o = {.task = b->account.n - 1, .kind = kind, .attempt = 1, .exit_code = -1};
     if (kind == OUTCOME_ERROR) {
         o.message = (const char *)body->data + at;
         o.message_len = body->len - at;

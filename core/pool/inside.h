@@ -31,8 +31,8 @@ struct slot {
     _Atomic uint32_t retired;    /* it has run max_tasks tasks, and leaves */
     _Atomic uint32_t skips;      /* how many entries of `skip` were ever made */
     _Atomic uint64_t skip[SLOT_SKIPS]; /* tasks that it must not begin: task_key */
-    struct frame_head claim;     /* shared channel: the message it took last, see queue_get */
-    _Atomic size_t results_len;  /* bytes of finished results below that may not be sent yet */
+    struct frame_head claim;           /* shared channel: the message it took last, see queue_get */
+    _Atomic size_t results_len; /* bytes of finished results below that may not be sent yet */
     uint8_t results[SLOT_RESULTS];
 };
 
@@ -81,10 +81,11 @@ struct worker {
     bool heard_all; /* its channel has ended: there is nothing to wait for but its end */
     bool stopped;   /* leaving, without having got the fixed data */
     enum worker_fate fate;
-    bool doomed; /* told to end because of one task, which ends as `doom`; the others are innocent */
+    bool
+        doomed; /* told to end because of one task, which ends as `doom`; the others are innocent */
     enum outcome_kind doom;
-    uint64_t doom_key;  /* task_key of it; 0: it had begun none */
-    int64_t kill_at_ns; /* doomed: when patience ends */
+    uint64_t doom_key;              /* task_key of it; 0: it had begun none */
+    int64_t kill_at_ns;             /* doomed: when patience ends */
     uint64_t given, given_messages; /* what it was sent, for max_tasks */
     int64_t
         stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
@@ -104,9 +105,9 @@ struct pool {
     void *slots;
     size_t slots_size;
     struct queue *tasks, *results, *fixed_queue; /* NULL where the axes need none */
-    struct spawn *spawn;        /* start_spawn.c's own; else NULL */
-    struct rings *rings;        /* likewise; see channel_ring.c */
-    struct batch *batches;      /* those under way */
+    struct spawn *spawn;                         /* start_spawn.c's own; else NULL */
+    struct rings *rings;                         /* likewise; see channel_ring.c */
+    struct batch *batches;                       /* those under way */
     struct batch *map;          /* the last one of pool_map, which may have ended */
     struct chunk_list in_queue; /* shared channel: chunks that some worker has or will take */
     struct chunk_list spare;    /* chunks that are free, with the memory of their messages */
@@ -141,10 +142,10 @@ struct worker_self {
     struct stream stream; /* as in struct worker */
     struct lane lane;
     struct buf out;
-    uint32_t results; /* records in slot->results */
-    uint64_t busy_ns; /* since results were sent */
-    int64_t begun_ns; /* when the tasks began that are not in the times yet */
-    uint32_t untimed; /* how many there are of them */
+    uint32_t results;        /* records in slot->results */
+    uint64_t busy_ns;        /* since results were sent */
+    int64_t begun_ns;        /* when the tasks began that are not in the times yet */
+    uint32_t untimed;        /* how many there are of them */
     uint32_t timed_together; /* how many are timed by one reading of the clock */
     uint64_t messages;       /* of tasks, that it has taken */
 };
@@ -182,7 +183,7 @@ struct worker *pool_worker(struct pool *p, unsigned id);
 
 /* batch.c */
 struct batch *batch_of(const struct pool *p, uint32_t epoch); /* NULL: there is none any more */
-bool batch_any_open(const struct pool *p); /* a task is under way */
+bool batch_any_open(const struct pool *p);                    /* a task is under way */
 /* Hands an outcome to the batch's owner; an error of the callback ends the batch. */
 void batch_tell(struct batch *b, const struct outcome *o, const uint8_t *value, size_t len,
                 struct block *owner);

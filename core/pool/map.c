@@ -43,8 +43,8 @@ static void end_task(struct worker *w, struct chunk *c, const struct record *r) 
         o.message = (const char *)r->value;
         o.message_len = r->len;
     }
-    batch_tell(b, &o, r->status == RESULT_OK ? r->value : NULL,
-               r->status == RESULT_OK ? r->len : 0, r->owner);
+    batch_tell(b, &o, r->status == RESULT_OK ? r->value : NULL, r->status == RESULT_OK ? r->len : 0,
+               r->owner);
 }
 
 /* Records of finished tasks, from a message or from a dead worker's slot. Those that are there a second
@@ -183,7 +183,8 @@ int map_worker_ended(struct pool *p, struct worker *w, const struct proc_end *en
     int err = 0;
     if (len <= SLOT_RESULTS)
         err = take_records(p, w, &head, slot->results, len, NULL);
-    if (err == -EBADMSG) /* a gone-wild worker's: whatever it says, its tasks have not ended otherwise */
+    if (err ==
+        -EBADMSG) /* a gone-wild worker's: whatever it says, its tasks have not ended otherwise */
         err = 0;
     uint64_t done = atomic_load(&slot->tasks);
     if (err == 0 && done > w->ended_tasks)

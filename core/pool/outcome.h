@@ -29,7 +29,8 @@ struct outcome {
 
 struct account {
     struct sys *sys;
-    uint8_t *state; /* a byte a task, from `origin` on: all before it have ended and are forgotten */
+    uint8_t
+        *state; /* a byte a task, from `origin` on: all before it have ended and are forgotten */
     uint64_t origin, cap;
     uint64_t first_open; /* all tasks before it have ended */
     uint64_t n;

@@ -14,7 +14,9 @@ local Failure = { __name = "rig.failure" }
 Failure.__index = Failure
 
 local function words_for(one)
-    if one.outcome == "died" and one.signal then return ("worker %s was ended by signal %d"):format(one.worker, one.signal) end
+    if one.outcome == "died" and one.signal then
+        return ("worker %s was ended by signal %d"):format(one.worker, one.signal)
+    end
     if one.outcome == "died" then return ("worker %s ended with exit status %s"):format(one.worker, one.exit or "?") end
     if one.outcome == "timeout" then return "took longer than the time limit" end
     return one.outcome == "cancelled" and "cancelled" or "no message"

@@ -142,7 +142,7 @@ local function lazily(self, name, items, options, ordered)
             mistake.raise(("pool:%s: no option '%s'; %s"):format(name, tostring(key),
                 names.suggest(key, { "ahead", "ahead_bytes" })), 1)
         elseif math.type(value) ~= "integer" or value < 1 then
-            mistake.raise(("pool:%s: %s = %s is not a whole number of at least 1"):format(name, key, tostring(value)), 1)
+            mistake.raise(("pool:%s: %s = %s is not a whole number from 1 on"):format(name, key, tostring(value)), 1)
         end
     end
     local ahead, bytes = options.ahead or AHEAD, options.ahead_bytes or AHEAD_BYTES
@@ -152,8 +152,8 @@ local function lazily(self, name, items, options, ordered)
     return each, nil, nil, handle
 end
 
----Maps the items lazily: `for i, value in pool:imap(items) do`. Items are asked for, and results kept, only as far ahead
----as `options` say, so the source may have no end. A task that failed raises when its turn comes; the iterator may be
+---Maps the items lazily: `for i, value in pool:imap(items) do`. Items are asked for, and results kept, only as far
+---ahead as `options` say, so the source may have no end. A task that failed raises when its turn comes; the iterator may be
 ---called again after that. Leaving the loop gives up what has not ended.
 ---@param items table|integer|function
 ---@param options? { ahead?: integer, ahead_bytes?: integer } tasks, and about how many bytes of items and results, that

@@ -338,7 +338,8 @@ function Pool:stats()
         tasks = tasks + one.tasks
     end
     return {
-        workers = rows, replaced = self.replaced, renewed = self.renewed, undelivered = self.undelivered or { workers = 0, bytes = 0 },
+        workers = rows, replaced = self.replaced, renewed = self.renewed,
+        undelivered = self.undelivered or { workers = 0, bytes = 0 },
         counters = { tasks = tasks, messages = messages, payload_bytes = bytes, forks = self.forks },
     }
 end
