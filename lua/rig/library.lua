@@ -142,7 +142,7 @@ local function lazily(self, name, items, options, ordered)
             mistake.raise(("pool:%s: no option '%s'; %s"):format(name, tostring(key),
                 names.suggest(key, { "ahead", "ahead_bytes" })), 1)
         elseif math.type(value) ~= "integer" or value < 1 then
-            mistake.raise(("pool:%s: %s = %s is not a whole number from 1 on"):format(name, key, tostring(value)), 1)
+            mistake.raise(("pool:%s: %s = %s is no whole number from 1 on"):format(name, key, tostring(value)), 1)
         end
     end
     local ahead, bytes = options.ahead or AHEAD, options.ahead_bytes or AHEAD_BYTES
