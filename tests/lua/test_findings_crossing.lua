@@ -253,7 +253,7 @@ local rig = require "rig"
 return rig.scenario {
     name = "cross", params = { way = { "flat", "grows" } }, size = { 10, 1000 }, iterations = 2, workers = 1,
     items = 2, map = function(_, _, w)
-        rig.sleep(w.p.way == "flat" and 0.01 or w.p.size * 1e-4)
+        rig.sleep(w.p.way == "flat" and 0.04 or w.p.size * 4e-4) -- far more than the noise of a busy machine
         return 1
     end,
     reduce = rig.sum, expect = 2,
