@@ -12,7 +12,7 @@ local axes = require "rig.axes" -- which channels this version has
 
 local cpus = rig.cpus() -- both processes stay where they are, on two processors if there are two
 local MESSAGE = ("x"):rep(72) -- an integer in its frame
-local AHEAD = { pipe = 2, socket = 2, queue = 256, ring = 2 } -- messages on their way
+local AHEAD = 64 -- messages on their way, at the most: as many as a pool sends ahead of short tasks
 
 -- Memory that two processes look at all the time.
 local function counter()
@@ -43,7 +43,7 @@ end
 
 local function start_raw(p)
     local to, hear, from, answer = OPEN[p.over]()
-    local ahead, bytes = AHEAD[p.over], (p.over == "pipe" or p.over == "socket") and #MESSAGE
+    local ahead, bytes = AHEAD, (p.over == "pipe" or p.over == "socket") and #MESSAGE
     local child = assert(rig.fork(echo, from, answer, bytes))
     return function(n)
         for i = 1, n + ahead do
@@ -72,8 +72,9 @@ return rig.scenario {
     calibrate = "10ms",
 
     setup = function(p)
-        rig.pin(cpus[1])
-        return table.pack((p.way == "raw" and start_raw or start_pool)(p))
+        local state = table.pack((p.way == "raw" and start_raw or start_pool)(p))
+        rig.pin(cpus[1]) -- only now: with a processor for everybody rings look all the time
+        return state
     end,
     body = function(p, state, n) local done for _ = 1, n do done = state[1](p.size) end return done end,
     expect = function(p, done) return done == p.size, "not every task has a result" end,

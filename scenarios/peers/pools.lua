@@ -41,7 +41,7 @@ local function map_one(pool, item) return pool:map({ item })[1] end
 local function measure_rig(p, count)
     local spec = { workers = p.workers, channel = p.over, chunk = p.what == "map_1" and 1 or nil, map = identity }
     local pool <close> = assert(rig.pool(spec))
-    local item, apply, right = p.what == "payload" and ("x"):rep(1 << 20) or 7, pool.apply or map_one, true
+    local item, apply, right = p.what == "payload" and ("x"):rep(1 << 20) or 7, pool.apply, true
     pool:map(math.max(1, count // 10)) -- warm
     local started = rig.now()
     if p.what == "life" then
