@@ -11,7 +11,7 @@ local SMALL = {
     ["bench/codec.lua"] = { "size=10,100" },
     ["bench/delivery.lua"] = { "size=1000" },
     ["bench/dispatch.lua"] = { "size=10" },
-    ["bench/making.lua"] = { "size=1000", "runs=1" },
+    ["bench/making.lua"] = { "size=1000" },
     ["bench/imap.lua"] = { "size=1000" },
     ["bench/no_op.lua"] = { "size=1000", "workers=2" },
     ["bench/pool_life.lua"] = { "size=1000", "workers=2" },
