@@ -131,7 +131,7 @@ int pool_worker_main(int argc, char *const argv[], const char *build,
     fds_close(&s, &numbers[BOOT_AT_BOOT]);
     hello.error = err;
     say_hello(&s, &numbers[BOOT_AT_HELLO], &hello);
-    if (err < 0)
+    if (err != 0 || boot == NULL)
         sys_exit(EXIT_REFUSED);
     make((const uint8_t *)(boot + 1), boot->job_size, ctx, &p.config.job);
     worker_run(&p, &w);
