@@ -94,11 +94,10 @@ static inline size_t codec_read_integer(const uint8_t *bytes, size_t len, int64_
     }
     if (width > 3 || len < 1 + ((size_t)1 << width))
         return 0;
-    int8_t i8;
     int16_t i16;
     int32_t i32;
     switch (width) {
-    case 0: memcpy(&i8, bytes + 1, sizeof i8), *v = i8; break;
+    case 0: *v = (int64_t)((uint64_t)bytes[1] << 56) >> 56; break;
     case 1: memcpy(&i16, bytes + 1, sizeof i16), *v = i16; break;
     case 2: memcpy(&i32, bytes + 1, sizeof i32), *v = i32; break;
     default: memcpy(v, bytes + 1, sizeof *v); break;

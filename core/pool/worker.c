@@ -113,7 +113,7 @@ static int keep_result(struct worker_self *self, uint32_t number, enum result_st
         at = 0;
     }
     memcpy(slot->results + at, record, head);
-    if (out->n_pieces == 0)
+    if (out->n_pieces == 0 && len > 0)
         memcpy(slot->results + at + head, out->data, len);
     else
         buf_copy(out, slot->results + at + head);
