@@ -104,10 +104,13 @@ static int shared_drain(struct pool *p, struct worker *from) {
 }
 
 static int shared_take_in(struct pool *p) {
+    bool came = false;
     for (size_t at = (size_t)p->at_channel; at < p->n_polls; at++)
-        if (p->polls[at].revents != 0)
-            return shared_drain(p, NULL);
-    return 0;
+        came |= p->polls[at].revents != 0;
+    for (unsigned i = 0; came && i < p->config.workers; i++)
+        if (atomic_load(&p->workers[i].slot->current) != 0)
+            p->workers[i].stuck_since_ns = 0; /* it may be its result that is on its way */
+    return came ? shared_drain(p, NULL) : 0;
 }
 
 static void shared_join(struct worker_self *self, struct worker *w) {

@@ -247,8 +247,10 @@ static int ring_take_in(struct pool *p) {
         sys_read(p->sys, p->rings->doorbell, &rung, sizeof rung);
     for (unsigned i = 0; i < p->config.workers && err == 0; i++) {
         struct worker *w = &p->workers[i];
-        if (is_open(w) && ring_changed(&w->lane.in))
+        if (is_open(w) && ring_changed(&w->lane.in)) {
+            w->stuck_since_ns = 0;
             err = ring_drain(p, w);
+        }
     }
     return err;
 }

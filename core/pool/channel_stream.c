@@ -71,8 +71,10 @@ void channel_stream_watch(struct pool *p) {
 int channel_stream_take_in(struct pool *p) {
     int err = 0;
     for (unsigned i = 0; i < p->config.workers && err == 0; i++)
-        if (step_came(p, p->workers[i].at_in))
+        if (step_came(p, p->workers[i].at_in)) {
+            p->workers[i].stuck_since_ns = 0;
             err = channel_stream_drain(p, &p->workers[i]);
+        }
     return err;
 }
 

@@ -23,7 +23,8 @@ struct slot {
     _Atomic uint32_t epoch;    /* the batch that all below belongs to */
     _Atomic uint64_t first;    /* results below count their tasks from here */
     _Atomic uint64_t current;  /* the task it is running, plus 1; 0: none */
-    _Atomic int64_t since_ns;  /* when that one began; kept only if there is a time limit */
+    _Atomic int64_t since_ns;  /* when that one began; 0: it has ended, its result is not out yet.
+                                * Kept only if there is a time limit */
     _Atomic uint64_t tasks, bytes_in, bytes_out, messages_in, messages_out;
     _Atomic uint64_t busy_ns;    /* in tasks, on the clock on the wall */
     _Atomic uint64_t longest_ns; /* its longest task of this map; the coordinator sets it to 0 */
@@ -88,7 +89,7 @@ struct worker {
     int64_t kill_at_ns;             /* doomed: when patience ends */
     uint64_t given, given_messages; /* what it was sent, for max_tasks */
     int64_t
-        stuck_since_ns; /* it has tasks and runs none since then; 0: not so. With a limit only */
+        stuck_since_ns; /* it has tasks, and neither runs one nor is heard of; 0: not so. With a limit only */
     uint64_t seen_tasks;
     uint64_t busy_before_ns; /* what its slot said when the map began */
     uint64_t ended_tasks;    /* of those it ran, how many have come to their end here */
@@ -133,6 +134,7 @@ struct pool {
     int at_channel;            /* where in polls the channel's begin, as far as it cares */
     unsigned turns;            /* steps */
     int64_t looked_ns;         /* when the descriptors were last looked at */
+    int64_t attended_ns;       /* when we last waited for workers; with a time limit only */
 };
 
 struct worker_self {

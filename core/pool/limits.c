@@ -4,6 +4,8 @@
 
 /* Between asking a worker to end and ending it. */
 #define GRACE_NS (200 * INT64_C(1000000))
+/* Less than this part of the time limit between two looks is no absence. */
+#define ABSENCES 4
 
 static void doom(struct pool *p, struct worker *w, enum outcome_kind kind, uint64_t key) {
     w->doomed = true;
@@ -40,20 +42,23 @@ static bool has_tasks(struct pool *p, struct worker *w) {
     return w->ready && queue_has_waiting(p->tasks); /* it does not come and take it */
 }
 
-/* When w's task has had its time: the running one since it began; one that it does not even begin
- * (stopped, say) since it was seen to have one. */
+/* When w's task has had its time: the running one since it began; one that it does not even begin, or
+ * whose result does not come any further (stopped, say), since it was seen so. */
 static int64_t limit_of(struct pool *p, struct worker *w, int64_t now) {
     int64_t init_ns = atomic_load(&w->slot->init_ns);
+    if (!w->ready && atomic_load(&w->slot->ready_ns) != 0)
+        return DEADLINE_NEVER; /* its word is there, and we have not been */
     if (!w->ready) /* its initializer has the time of one task; until then it waits for data */
         return (init_ns != 0 ? init_ns : now) + p->config.timeout_ns; /* 0: look again then */
     uint64_t tasks = atomic_load(&w->slot->tasks);
     bool running = atomic_load(&w->slot->current) != 0;
-    bool has = !running && has_tasks(p, w);
+    int64_t since = running ? atomic_load(&w->slot->since_ns) : 0;
+    bool has = running ? since == 0 : has_tasks(p, w);
     if (!has || tasks != w->seen_tasks)
         w->stuck_since_ns = 0;
     w->seen_tasks = tasks;
-    if (running)
-        return atomic_load(&w->slot->since_ns) + p->config.timeout_ns;
+    if (since != 0)
+        return since + p->config.timeout_ns;
     if (!has)
         return DEADLINE_NEVER;
     if (w->stuck_since_ns == 0)
@@ -76,9 +81,21 @@ static int64_t enforce(struct pool *p, struct worker *w, int64_t now) {
     return w->kill_at_ns;
 }
 
+/* While nobody looked after the pool, a worker may have been kept waiting by that alone. */
+static void forgive_absence(struct pool *p, int64_t now) {
+    int64_t away = now - p->attended_ns;
+    if (away < p->config.timeout_ns / ABSENCES)
+        return;
+    for (unsigned i = 0; i < p->config.workers; i++)
+        if (p->workers[i].stuck_since_ns != 0)
+            p->workers[i].stuck_since_ns += away;
+}
+
 int64_t map_limits(struct pool *p) {
     int64_t next = DEADLINE_NEVER;
     int64_t now = p->config.timeout_ns > 0 ? clock_now_ns() : 0;
+    if (now != 0)
+        forgive_absence(p, now);
     for (unsigned i = 0; i < p->config.workers; i++) {
         struct worker *w = &p->workers[i];
         if (w->proc.pid <= 0 || w->leaving || (p->config.timeout_ns == 0 && !w->doomed))

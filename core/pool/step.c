@@ -113,6 +113,11 @@ static bool time_to_look(struct pool *p) {
     return due;
 }
 
+static void note_attended(struct pool *p) {
+    if (p->config.timeout_ns > 0)
+        p->attended_ns = clock_now_ns();
+}
+
 int pool_step(struct pool *p, int64_t deadline) {
     int err = flush_all(p);
     if (err < 0)
@@ -121,11 +126,14 @@ int pool_step(struct pool *p, int64_t deadline) {
     limit = limit < deadline ? limit : deadline;
     bool came = p->config.channel->came(p, limit);
     p->n_polls = 0;
-    if (came && !time_to_look(p))
+    if (came && !time_to_look(p)) {
+        note_attended(p);
         return p->config.channel->take_in(p);
+    }
     err = watch_all(p);
     if (err == 0)
         err = ready_wait(p->sys, p->polls, p->n_polls, came ? 0 : limit);
+    note_attended(p);
     if (err < 0 || (err == 0 && !came))
         return err;
     err = p->config.channel->take_in(p);

@@ -191,6 +191,8 @@ void tasks_end(struct tasks *t, int status, struct buf *out) {
     struct worker_self *self = t->self;
     if (++self->untimed >= self->timed_together)
         note_busy(self);
+    if (self->pool->config.timeout_ns > 0) /* the coordinator may be long in taking the result */
+        atomic_store_explicit(&self->slot->since_ns, 0, memory_order_relaxed);
     count_task(t, keep_result(self, t->begun - 1, status != 0 ? RESULT_FAILED : RESULT_OK, out));
     buf_clear(out);
 }

@@ -308,4 +308,39 @@ function TestTimeLimit.test_closing_waits_no_longer_for_a_finish_that_does_not_e
     for _, worker in ipairs(pool:stats().workers) do lu.assertEquals(worker.exit, "signal 9") end
 end
 
+-- A coordinator that is busy elsewhere must not take its own absence for the workers'.
+
+function TestTimeLimit.test_workers_that_became_ready_while_nobody_looked_are_left_alone()
+    pooltest.each({ delivery = "inherit", chunk = 0 }, function(axes)
+        local pool <close> = pooltest.open(axes, { workers = 4, timeout = 1, map = function(item) return item end })
+        pooltest.wait_until(function()
+            for _, worker in ipairs(pool:stats().workers) do
+                if not worker.ready_s then return false end
+            end
+            return true
+        end, "the workers to be ready")
+        core.sleep(1.1)
+        local _, report = assert(pool:run(20))
+        check_outcomes(report, 20, {}, axes.name)
+        assert(pool:close())
+        lu.assertEquals(pool:stats().replaced, 0, axes.name)
+    end)
+end
+
+-- 8 MiB are more than any channel holds: the worker waits until somebody takes them.
+function TestTimeLimit.test_a_result_that_nobody_takes_is_no_task_that_takes_long()
+    pooltest.each({ delivery = "inherit", chunk = 1 }, function(axes)
+        local pool <close> = pooltest.ready(axes, {
+            workers = 1, timeout = 1, map = function() return ("x"):rep(8 << 20) end,
+        })
+        local each = pool:lazy(3, true, 3, 1 << 30, error)
+        for i = 1, 3 do
+            lu.assertEquals(each(), i, axes.name)
+            if i == 1 then core.sleep(1.1) end
+        end
+        assert(pool:close())
+        lu.assertEquals(pool:stats().replaced, 0, axes.name)
+    end)
+end
+
 os.exit(lu.LuaUnit.run())
