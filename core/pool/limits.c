@@ -74,8 +74,11 @@ static int64_t enforce(struct pool *p, struct worker *w, int64_t now) {
         return w->kill_at_ns;
     }
     uint64_t current = atomic_load(&w->slot->current);
+    int64_t since = atomic_load(&w->slot->since_ns);
     if (current == 0 || !w->ready)
         doom(p, w, OUTCOME_TIMEOUT, 0);
+    else if (since != 0 && since + p->config.timeout_ns > now)
+        return since + p->config.timeout_ns; /* another one, which has only begun */
     else if (!limits_end_task(p, w, atomic_load(&w->slot->epoch), current - 1, OUTCOME_TIMEOUT))
         return now; /* it has just come to its end */
     return w->kill_at_ns;
