@@ -34,6 +34,7 @@ struct lazy {
     int error;   /* registry reference: what the items' iterator raised */
     int results; /* registry reference: they may come while somebody else waits */
     bool ordered;
+    bool turning; /* inside its own turn, in which items are asked for */
     uint32_t window; /* a power of two: places */
     size_t most_bytes;
     uint64_t taken, arrived;         /* tasks */
@@ -123,9 +124,9 @@ static void stop(lua_State *L, struct lazy *z) {
 }
 
 static int turn(struct lazy *z, int64_t deadline) {
-    z->b->busy = true;
+    z->b->busy = z->turning = true;
     int err = pool_turn(z->batch, deadline);
-    z->b->busy = false;
+    z->b->busy = z->turning = false;
     z->turned_ns = clock_now_ns();
     return err;
 }
@@ -269,7 +270,7 @@ static int l_lazy(lua_State *L) {
     return 2;
 }
 
-static int l_stop(lua_State *L) {
+static int l_gc(lua_State *L) {
     struct lazy *z = lazy_at(L, 1);
     stop(L, z);
     luaL_unref(L, LUA_REGISTRYINDEX, z->error);
@@ -277,8 +278,14 @@ static int l_stop(lua_State *L) {
     return 0;
 }
 
+static int l_close(lua_State *L) {
+    if (lazy_at(L, 1)->turning)
+        luaL_error(L, "the map is running: its items cannot give it up");
+    return l_gc(L);
+}
+
 void lazy_open(lua_State *L) {
-    static const luaL_Reg meta[] = {{"__gc", l_stop}, {"__close", l_stop}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {{"__gc", l_gc}, {"__close", l_close}, {NULL, NULL}};
     luaL_newmetatable(L, lazy_name);
     luaL_setfuncs(L, meta, 0);
     lua_pop(L, 1);

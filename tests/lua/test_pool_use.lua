@@ -119,6 +119,20 @@ function TestGivingUp.test_an_iterator_cannot_use_its_pool()
     lu.assertEquals(pool:run(3), { 1, 2, 3 })
 end
 
+function TestGivingUp.test_an_iterator_cannot_give_up_the_lazy_map_that_asks_it()
+    local pool <close> = pooltest.plain { map = same }
+    local each, handle
+    local n = 0
+    each, handle = pool:lazy(function()
+        n = n + 1
+        if n == 3 then local _ <close> = handle end
+        return n
+    end, true, 4, 1 << 20, error)
+    lu.assertErrorMsgContains("its items cannot give it up", function() for _ in each do end end)
+    lu.assertNil(each())
+    lu.assertEquals((pool:run(3)), { 1, 2, 3 })
+end
+
 function TestGivingUp.test_a_pool_that_nobody_holds_is_ended_by_the_collector()
     local list = pids(pooltest.plain { workers = 3, map = same })
     collectgarbage()
