@@ -190,17 +190,19 @@ static void note_size(struct chunk_stats *s, uint32_t n) {
     s->most = n > s->most ? n : s->most;
 }
 
-/* Of chunks that come back, without the tasks that were cancelled meanwhile. */
-static int pop_retry(struct batch *b, struct chunk **out) {
+/* The open tasks of c, in chunks of at most `most`. */
+static int cut(const struct chunk *c, uint32_t most);
+
+int chunk_again(struct batch *b, uint32_t most, struct chunk **out) {
     struct chunk *c;
     while ((c = chunk_pop(&b->retry)) != NULL) {
         uint32_t open = 0;
         for (uint32_t i = 0; i < c->count; i++)
             open += account_is_open(&b->account, c->first + i);
         *out = c;
-        if (open == c->count)
+        if (open == c->count && open <= most)
             return 1;
-        int err = chunk_retry(c);
+        int err = cut(c, most);
         chunk_release(b->pool, c);
         if (err < 0)
             return err;
@@ -209,7 +211,7 @@ static int pop_retry(struct batch *b, struct chunk **out) {
 }
 
 int chunk_next(struct batch *b, uint32_t most, struct chunk **out) {
-    int again = pop_retry(b, out);
+    int again = chunk_again(b, most, out);
     if (again != 0)
         return again;
     if (b->exhausted || b->gone || b->error < 0)
@@ -259,7 +261,7 @@ static size_t item_after(const struct buf *body, size_t at) {
     return at + (size_t)(p - field) + len;
 }
 
-int chunk_retry(const struct chunk *c) {
+static int cut(const struct chunk *c, uint32_t most) {
     size_t at = 0, run_at = 0;
     uint32_t run = UINT32_MAX; /* first task of the run of open ones, if there is one */
     int err = 0;
@@ -268,13 +270,18 @@ int chunk_retry(const struct chunk *c) {
         if (open && run == UINT32_MAX) {
             run = i;
             run_at = at;
-        } else if (!open && run != UINT32_MAX) {
+        } else if (run != UINT32_MAX && (!open || i - run == most)) {
             err = retry_run(c, run, i, run_at, at);
-            run = UINT32_MAX;
+            run = open ? i : UINT32_MAX;
+            run_at = at;
         }
         at = item_after(&c->message.body, at);
     }
     if (err == 0 && run != UINT32_MAX)
         err = retry_run(c, run, c->count, run_at, at);
     return err;
+}
+
+int chunk_retry(const struct chunk *c) {
+    return cut(c, UINT32_MAX);
 }

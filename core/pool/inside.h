@@ -211,6 +211,8 @@ bool limits_end_task(struct pool *p, struct worker *w, uint32_t epoch, uint64_t 
 /* chunk.c */
 /* The next tasks of b, at most `most` of them: 1, 0: none now or none left, -errno */
 int chunk_next(struct batch *b, uint32_t most, struct chunk **out);
+/* The same of those only that come back from a worker and were not cancelled meanwhile. */
+int chunk_again(struct batch *b, uint32_t most, struct chunk **out);
 void chunk_append(struct chunk_list *l, struct chunk *c);
 struct chunk *chunk_find(const struct chunk_list *l, uint32_t epoch, uint64_t task);
 void chunk_remove(struct chunk_list *l, struct chunk *c);

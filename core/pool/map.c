@@ -207,8 +207,8 @@ static unsigned depth(const struct pool *p) {
 
 /* The next chunk of b or of a batch that can go in anybody's turn; those first that had been given to a
  * worker before. 1, 0: there is none now. What goes wrong is the batch's. */
-static int next_of(struct batch *b, uint32_t most, struct chunk **out) {
-    int got = chunk_next(b, most, out);
+static int next_of(struct batch *b, bool fresh, uint32_t most, struct chunk **out) {
+    int got = fresh ? chunk_next(b, most, out) : chunk_again(b, most, out);
     if (got < 0)
         b->error = got;
     return got > 0;
@@ -216,12 +216,12 @@ static int next_of(struct batch *b, uint32_t most, struct chunk **out) {
 
 static int next_chunk(struct pool *p, struct batch *b, uint32_t most, struct chunk **out) {
     for (struct batch *at = p->batches; at != NULL; at = at->next)
-        if (at->retry.n > 0 && next_of(at, most, out))
+        if (at->retry.n > 0 && next_of(at, false, most, out))
             return 1;
     for (struct batch *at = p->batches; at != NULL; at = at->next)
-        if (at->eager && at != b && next_of(at, most, out))
+        if (at->eager && at != b && next_of(at, true, most, out))
             return 1;
-    return next_of(b, most, out);
+    return next_of(b, true, most, out);
 }
 
 static int dispatch_shared(struct pool *p, struct batch *b) {
@@ -241,9 +241,9 @@ static uint32_t may_take(const struct pool *p, const struct worker *w) {
     uint64_t limit = p->config.max_tasks;
     if (p->config.max_messages > 0 && w->given_messages >= p->config.max_messages)
         return 0;
-    if (limit == 0 || limit - w->given > UINT32_MAX)
-        return UINT32_MAX;
-    return w->given >= limit ? 0 : (uint32_t)(limit - w->given);
+    if (limit > 0 && w->given >= limit)
+        return 0;
+    return limit == 0 || limit - w->given > UINT32_MAX ? UINT32_MAX : (uint32_t)(limit - w->given);
 }
 
 static bool has_room(const struct worker *w, unsigned level) {
