@@ -139,15 +139,19 @@ static int leave(struct pool *p, int err) {
 
 int pool_turn(struct batch *b, int64_t deadline) {
     struct pool *p = b->pool;
+    if (b->error < 0) /* in somebody else's turn, perhaps */
+        return b->error;
     if (has_ended(b))
         return 1;
     int err = enter(p);
     if (err < 0)
         return err;
     err = map_dispatch(p, b);
-    if (err == 0 && b->error == 0 && !has_ended(b))
+    if (err == 0 && b->error == 0 && !b->gone && !has_ended(b))
         err = pool_step(p, deadline);
     err = leave(p, err);
+    if (b->gone && err == 0)
+        return -ECANCELED;
     return b->error < 0 ? b->error : err < 0 ? err : has_ended(b);
 }
 

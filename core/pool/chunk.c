@@ -221,6 +221,8 @@ int chunk_next(struct batch *b, uint32_t most, struct chunk **out) {
         return -ENOMEM;
     uint32_t want = chunk_size(b);
     int got = chunk_fill(b, c, want < most ? want : most);
+    if (b->gone && got > 0)
+        got = 0; /* its source gave it up: nobody may hold a chunk of it */
     if (got > 0) {
         note_size(&b->chunks, c->count);
         *out = c;

@@ -259,16 +259,18 @@ static bool all_ready(const struct pool *p) {
 }
 
 int pool_wait_ready(struct pool *p, int64_t deadline) {
-    if (p->inside)
+    const bool broken_off = p->inside;
+    int err = 0;
+    if (broken_off)
         give_up_batches(p);
-    while (!all_ready(p)) {
-        int err = pool_step(p, deadline);
-        if (err < 0)
-            return err;
-        if (deadline != DEADLINE_NEVER && clock_now_ns() >= deadline && !all_ready(p))
-            return -ETIMEDOUT;
+    p->inside = true; /* what other tasks end in may give batches up */
+    while (err == 0 && !all_ready(p)) {
+        err = pool_step(p, deadline);
+        if (err == 0 && deadline != DEADLINE_NEVER && clock_now_ns() >= deadline && !all_ready(p))
+            err = -ETIMEDOUT;
     }
-    return 0;
+    p->inside = broken_off;
+    return err;
 }
 
 void pool_sample(struct pool *p) {
