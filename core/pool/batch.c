@@ -168,10 +168,15 @@ void pool_end(struct batch *b) {
     batch_free(b);
 }
 
-static int end_cancelled(struct batch *b, uint64_t task) {
+static int end_cancelled(struct batch *b, uint64_t task, const struct worker *w) {
     if (account_finish(&b->account, task, OUTCOME_CANCELLED, 0) < 0)
         return 0;
-    struct outcome o = {.task = task, .kind = OUTCOME_CANCELLED, .attempt = 1, .exit_code = -1};
+    struct outcome o = {.task = task,
+                        .kind = OUTCOME_CANCELLED,
+                        .worker = w != NULL ? w->id : 0,
+                        .attempt = 1,
+                        .pid = w != NULL ? w->proc.pid : 0,
+                        .exit_code = -1};
     batch_tell(b, &o, NULL, 0, NULL);
     return 1;
 }
@@ -203,10 +208,10 @@ int pool_cancel(struct batch *b, uint64_t task) {
             continue;
         if (w->doomed && w->doom_key == task_key(b->epoch, task))
             return w->doom == OUTCOME_CANCELLED;
-        if (cancel_at(b, w, task))
-            return 1; /* it ends with its worker */
+        if (cancel_at(b, w, task)) /* now: its worker may still finish it, or not have begun it */
+            return end_cancelled(b, task, w);
     }
-    return end_cancelled(b, task);
+    return end_cancelled(b, task, NULL);
 }
 
 /* The map ends early: what has not ended is cancelled. */
@@ -214,7 +219,7 @@ static void cancel_rest(struct batch *b) {
     b->error = 0; /* they are told in any case */
     for (uint64_t task = b->account.first_open; task < b->account.n && b->account.open > 0;
          task++) {
-        end_cancelled(b, task);
+        end_cancelled(b, task, NULL);
         b->error = 0;
     }
 }

@@ -101,7 +101,7 @@ int64_t map_limits(struct pool *p) {
         forgive_absence(p, now);
     for (unsigned i = 0; i < p->config.workers; i++) {
         struct worker *w = &p->workers[i];
-        if (w->proc.pid <= 0 || w->leaving || (p->config.timeout_ns == 0 && !w->doomed))
+        if (w->proc.pid <= 0 || (!w->doomed && (w->leaving || p->config.timeout_ns == 0)))
             continue;
         if (now == 0)
             now = clock_now_ns();
