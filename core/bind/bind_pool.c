@@ -194,7 +194,10 @@ int bind_pool_fail(lua_State *L, struct bind_pool *b, int err) {
 /* pool:wait_ready() -> true | nil, message, code */
 static int l_wait_ready(lua_State *L) {
     struct bind_pool *b = bind_pool_check(L);
+    side_reserve(L);
+    b->busy = true; /* results of submitted tasks may come: finalizers must not use the pool now */
     int err = pool_wait_ready(b->pool, DEADLINE_NEVER);
+    b->busy = false;
     if (err < 0)
         return bind_pool_fail(L, b, err);
     lua_pushboolean(L, 1);
@@ -283,6 +286,12 @@ static int l_terminate(lua_State *L) {
     return 0;
 }
 
+/* Nobody can call it any more: no call is under way, though an error may have broken the last one off. */
+static int l_gc(lua_State *L) {
+    release(L, luaL_checkudata(L, 1, pool_name));
+    return 0;
+}
+
 static int l_stats(lua_State *L) {
     return push_stats(L, bind_pool_check(L)->pool);
 }
@@ -294,7 +303,7 @@ static int l_tostring(lua_State *L) {
 }
 
 void bind_pool(lua_State *L) {
-    static const luaL_Reg meta[] = {{"__gc", l_terminate},
+    static const luaL_Reg meta[] = {{"__gc", l_gc},
                                     {"__close", l_terminate},
                                     {"__tostring", l_tostring},
                                     {NULL, NULL}};

@@ -140,6 +140,33 @@ function TestGivingUp.test_a_pool_that_nobody_holds_is_ended_by_the_collector()
     check_gone(list)
 end
 
+-- Calls f deeper and deeper inside calls of C, until it raises.
+local function break_off(f)
+    local raised
+    local function down(depth)
+        if depth > 150 then
+            local fine, message = pcall(f)
+            if not fine then raised = message end
+        end
+        if not raised then ("x"):gsub("x", function() down(depth + 1) end) end
+    end
+    pcall(down, 1)
+    return raised
+end
+
+function TestGivingUp.test_a_pool_whose_last_call_was_broken_off_is_ended_by_the_collector()
+    local list = pooltest.list(20, same) -- made by a call of Lua's while results are taken
+    local pool = pooltest.plain { workers = 1, map = function() return list end }
+    assert(pool:wait_ready())
+    local before = pids(pool)
+    lu.assertStrContains(break_off(function() pool:run(1) end), "C stack overflow")
+    lu.assertErrorMsgContains("its last call was broken off", pool.run, pool, 1)
+    pool = nil
+    collectgarbage()
+    collectgarbage()
+    check_gone(before)
+end
+
 function TestGivingUp.test_an_error_leaves_a_pool_through_its_close()
     local list
     local ok = pcall(function()
