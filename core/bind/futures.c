@@ -90,16 +90,19 @@ static int begin(lua_State *L, struct bind_pool *b) {
     side_reserve(L);
     if (f->batch != NULL)
         return 0;
-    int err = pool_begin(b->pool, &io, 0, true, &f->batch);
-    if (err < 0)
-        return err;
     lua_newtable(L);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "v");
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, -2);
-    f->by_id = luaL_ref(L, LUA_REGISTRYINDEX);
-    return 0;
+    int by_id = luaL_ref(L, LUA_REGISTRYINDEX);
+    if (f->batch != NULL) { /* a finalizer that ran meanwhile has submitted something */
+        luaL_unref(L, LUA_REGISTRYINDEX, by_id);
+        return 0;
+    }
+    luaL_unref(L, LUA_REGISTRYINDEX, f->by_id);
+    f->by_id = by_id; /* before the batch: whoever finds that uses this */
+    return pool_begin(b->pool, &io, 0, true, &f->batch);
 }
 
 /* Encodes the item at index 2 and puts it at the end of those that wait; raises if it cannot cross. */
@@ -110,7 +113,7 @@ static int submit(lua_State *L, struct bind_pool *b) {
     struct waiting *w = sys_malloc(sys, sizeof *w);
     if (w == NULL)
         return -ENOMEM;
-    *w = (struct waiting){.task = f->next};
+    *w = (struct waiting){.next = NULL};
     buf_init(&w->item, sys);
     int err = codec_encode(L, 2, &w->item, &error);
     if (err < 0) {
@@ -123,7 +126,7 @@ static int submit(lua_State *L, struct bind_pool *b) {
     else
         f->first = w;
     f->last = w;
-    f->next++;
+    w->task = f->next++;
     return 0;
 }
 
@@ -219,7 +222,10 @@ static void cancel_waiting(lua_State *L, struct bind_pool *b, uint64_t task) {
             w->cancelled = true;
             buf_free(&w->item);
             b->job.L = L;
+            b->busy = true; /* finalizers must not use the pool now */
             take_submitted(b, &o, NULL, 0, NULL);
+            b->busy = false;
+            return;
         }
 }
 
