@@ -35,7 +35,8 @@ struct lazy {
     int results; /* registry reference: they may come while somebody else waits */
     bool ordered;
     bool turning; /* inside its own turn, in which items are asked for */
-    uint32_t window; /* a power of two: places */
+    uint32_t ahead;  /* tasks asked for and not taken, at most */
+    uint32_t window; /* as many or a few more, a power of two: places */
     size_t most_bytes;
     uint64_t taken, arrived;         /* tasks */
     int64_t turned_ns;               /* when the pool was last looked after */
@@ -52,7 +53,7 @@ static void learn_bytes(double *about, size_t len) {
 
 static bool has_room(const struct lazy *z) {
     uint64_t asked = batch_account(z->batch)->n, out = pool_under_way(z->batch);
-    if (asked - z->taken >= z->window)
+    if (asked - z->taken >= z->ahead)
         return false;
     unsigned workers = batch_account(z->batch)->workers;
     if (asked - z->taken < workers)
@@ -229,7 +230,8 @@ static int l_lazy(lua_State *L) {
     struct pool_io io = {.next = next_item, .take = take_result};
     struct items items;
     items_check(L, 2, &items);
-    uint32_t window = window_of(luaL_checkinteger(L, 4));
+    lua_Integer ahead = luaL_checkinteger(L, 4);
+    uint32_t window = window_of(ahead);
     lua_Integer bytes = luaL_checkinteger(L, 5);
     luaL_checktype(L, 6, LUA_TFUNCTION);
     lua_settop(L, 6);
@@ -239,6 +241,7 @@ static int l_lazy(lua_State *L) {
                        .results = LUA_NOREF,
                        .error = LUA_NOREF,
                        .ordered = lua_toboolean(L, 3),
+                       .ahead = ahead < 1 ? 1 : ahead < window ? (uint32_t)ahead : window,
                        .window = window,
                        .most_bytes = bytes > 0 ? (size_t)bytes : SIZE_MAX};
     z->items.at = AT_ITEMS;
@@ -262,7 +265,7 @@ static int l_lazy(lua_State *L) {
         stop(L, z);
         return bind_pool_fail(L, b, err);
     }
-    pool_bound(z->batch, window);
+    pool_bound(z->batch, z->ahead);
     lua_pushvalue(L, -1);
     lua_pushvalue(L, 6);
     lua_pushcclosure(L, l_next, 2);

@@ -262,6 +262,17 @@ function TestTogether.test_a_pool_works_in_coroutines()
     pool:terminate()
 end
 
+function TestTogether.test_a_lazy_map_is_no_further_ahead_than_it_may_be()
+    local pool <close> = pooltest.plain { map = same }
+    local asked, most = 0, 0
+    local each = pool:lazy(function()
+        asked = asked + 1
+        return asked <= 200 and asked or nil
+    end, true, 5, 1 << 20, error)
+    for i in each do most = math.max(most, math.min(asked, 200) - i + 1) end
+    lu.assertTrue(most <= 5, most)
+end
+
 function TestTogether.test_an_iterator_may_be_a_coroutine()
     local pool <close> = pooltest.plain { map = same }
     local results = pool:run(coroutine.wrap(function()
