@@ -160,10 +160,16 @@ static void count_task(struct tasks *t, int err) {
     t->err = err;
 }
 
+/* Of a shared queue it may have taken more than it is to run: the rest is given back when it has ended. */
+static bool has_run_enough(const struct worker_self *self) {
+    uint64_t most = self->pool->config.max_tasks;
+    return most > 0 && atomic_load_explicit(&self->slot->tasks, memory_order_relaxed) >= most;
+}
+
 /* The next item: false when there is none. */
 static bool next_item(struct tasks *t, struct task *task) {
     uint64_t len;
-    if (t->err < 0 || t->begun == t->message->head.count)
+    if (t->err < 0 || t->begun == t->message->head.count || has_run_enough(t->self))
         return false;
     if (!frame_get_len(&t->at, t->end, &len)) {
         t->err = -EBADMSG;
@@ -253,8 +259,7 @@ static void become_ready(struct worker_self *self) {
 /* It leaves of its own accord, and another takes its place. */
 static bool has_done_its_share(struct worker_self *self) {
     const struct pool_config *c = &self->pool->config;
-    uint64_t tasks = atomic_load_explicit(&self->slot->tasks, memory_order_relaxed);
-    bool done = (c->max_tasks > 0 && tasks >= c->max_tasks) ||
+    bool done = has_run_enough(self) ||
                 (c->max_messages > 0 && self->messages >= c->max_messages);
     if (done)
         atomic_store(&self->slot->retired, 1);

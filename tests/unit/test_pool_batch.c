@@ -229,6 +229,29 @@ static void tasks_that_come_back_count_for_max_tasks(void **state) {
     let_go(&r);
 }
 
+static void check_renewed(const char *channel) {
+    struct rig_pool r = prepared(channel, "inherit", 2, 7);
+    size_t n;
+    r.config.max_tasks = 3;
+    open_pool(&r);
+    map_begin(40);
+    assert_int_equal(map_run(&r, true), 0);
+    map_check(&r);
+    assert_int_equal(r.context->runs, 40);
+    assert_int_equal(pool_close(r.pool), 0);
+    struct worker_report *w = pool_reports(r.pool, &n);
+    for (size_t i = 0; i < n; i++)
+        assert_in_range(w[i].tasks, 0, 3);
+    assert_int_equal(counters_of(&r).replaced, 0);
+    release(&r);
+}
+
+static void no_worker_runs_more_than_max_tasks_whatever_the_channel(void **state) {
+    (void)state;
+    for (const struct channel_ops *const *c = channel_list; *c != NULL; c++)
+        check_renewed((*c)->name);
+}
+
 /* ---- cancelling ---------------------------------------------------------------------------------------- */
 
 static void check_cancelled_stays_so(const char *channel) {
@@ -279,6 +302,7 @@ int main(void) {
         CLEAN_TEST(a_batch_that_failed_in_anothers_turn_says_so_in_its_own),
         CLEAN_TEST(items_are_asked_for_in_the_batchs_own_turns_only),
         CLEAN_TEST(tasks_that_come_back_count_for_max_tasks),
+        CLEAN_TEST(no_worker_runs_more_than_max_tasks_whatever_the_channel),
         CLEAN_TEST(what_was_cancelled_stays_so_though_its_worker_finishes_it),
         CLEAN_TEST(closing_does_not_wait_for_a_cancelled_task),
     };
