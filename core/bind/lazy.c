@@ -241,7 +241,9 @@ static int l_lazy(lua_State *L) {
                        .results = LUA_NOREF,
                        .error = LUA_NOREF,
                        .ordered = lua_toboolean(L, 3),
-                       .ahead = ahead < 1 ? 1 : ahead < window ? (uint32_t)ahead : window,
+                       .ahead = ahead < 1        ? 1
+                                : ahead < window ? (uint32_t)ahead
+                                                 : window,
                        .window = window,
                        .most_bytes = bytes > 0 ? (size_t)bytes : SIZE_MAX};
     z->items.at = AT_ITEMS;

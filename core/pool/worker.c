@@ -259,8 +259,7 @@ static void become_ready(struct worker_self *self) {
 /* It leaves of its own accord, and another takes its place. */
 static bool has_done_its_share(struct worker_self *self) {
     const struct pool_config *c = &self->pool->config;
-    bool done = has_run_enough(self) ||
-                (c->max_messages > 0 && self->messages >= c->max_messages);
+    bool done = has_run_enough(self) || (c->max_messages > 0 && self->messages >= c->max_messages);
     if (done)
         atomic_store(&self->slot->retired, 1);
     return done;

@@ -12,7 +12,7 @@ static struct control {
     _Atomic unsigned running, runs;
     _Atomic bool go, init_go;
     bool second_waits; /* worker 2, in its initializer */
-} *control;            /* shared with the workers */
+} * control;           /* shared with the workers */
 
 static void wait_for(_Atomic bool *flag) {
     while (!atomic_load(flag))
