@@ -37,7 +37,7 @@ function M.start(axes, options)
     options.chunk = axes.chunk == "auto" and 0 or axes.chunk
     options.barrier, options.max_messages = axes.barrier, axes.max_messages
     if axes.preset == "serial" then
-        pool = serial.new(options)
+        pool, message, code = serial.new(options)
     elseif kind and options.max_tasks then
         return nil, ("pool %s keeps its workers: rig cannot replace them after max_tasks = %d"):format(axes.preset,
             options.max_tasks), "EINVAL"
