@@ -32,7 +32,6 @@ local function make_items(run)
     if type(items) == "function" then items = hooks.call(run, "items", run.p) end
     if getmetatable(items) == "read-only" then items = plain_list(items) end
     local problem = items_of.problem(items)
-    if not problem and type(items) == "userdata" then problem = "an array; give a list, as with array:table()" end
     if problem then hooks.broken(run, "items: " .. problem) end
     return items
 end

@@ -7,17 +7,15 @@ local equal = require "rig.equal"
 
 local M = {}
 
-local function over_list(items, n, get)
-    local i = 0
+local function over_list(items)
+    local i, n = 0, rawlen(items)
     return function()
         if i < n then
             i = i + 1
-            return i, get(items, i)
+            return i, rawget(items, i)
         end
     end, n
 end
-
-local function element(array, i) return array[i] end
 
 local function over_numbers(n)
     local i = 0
@@ -56,22 +54,22 @@ end
 ---@return string? problem nil when it can
 function M.problem(items)
     local kind = type(items)
-    if kind == "function" or core.is_array(items) then return nil end
+    if kind == "function" then return nil end
+    if core.is_array(items) then return "an array; give a list, as with array:table()" end
     if kind == "table" then return table_problem(items) end
     if math.type(items) == "integer" and items >= 0 then return nil end
     local shown = kind == "nil" and "nil" or ("%s (a %s)"):format(equal.show(items), kind)
     return shown .. " is neither a list, a whole number of at least 0, nor a function"
 end
 
----@param items table|integer|function|userdata
+---@param items table|integer|function
 ---@return fun(): integer?, any next  gives the item's number and the item, or nothing at the end
 ---@return integer? n nil for an iterator, whose length shows at its end
 function M.each(items)
     local kind = type(items)
     if kind == "function" then return over_iterator(items) end
     if math.type(items) == "integer" and items >= 0 then return over_numbers(items) end
-    if kind == "table" then return over_list(items, rawlen(items), rawget) end
-    if core.is_array(items) then return over_list(items, #items, element) end
+    if kind == "table" then return over_list(items) end
     error("items: " .. M.problem(items), 0)
 end
 
