@@ -194,7 +194,10 @@ static int l_interrupted(lua_State *L) {
 
 /* worker_print(id): from here on print in this process writes whole lines to stderr */
 static int l_worker_print(lua_State *L) {
+    struct state *st = state_get(L);
+    int inherited = st->inherited_depth; /* the calls since the fork are not */
     side_begin(L, (unsigned)luaL_checkinteger(L, 1));
+    st->inherited_depth = inherited;
     return 0;
 }
 
