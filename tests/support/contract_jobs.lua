@@ -85,7 +85,8 @@ end
 ---A task.
 function M.play(item, fixed, w)
     note(w)
-    return acts[item.act](item, fixed, w)
+    local value = acts[item.act](item, fixed, w)
+    return value -- no tail call, which would take this frame out of tracebacks
 end
 
 function M.double(item, _, w)
