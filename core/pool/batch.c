@@ -137,6 +137,10 @@ static int leave(struct pool *p, int err) {
     return err;
 }
 
+static uint64_t ended_of(const struct batch *b) {
+    return b->account.n - b->account.open;
+}
+
 int pool_turn(struct batch *b, int64_t deadline) {
     struct pool *p = b->pool;
     if (b->error < 0) /* in somebody else's turn, perhaps */
@@ -146,7 +150,10 @@ int pool_turn(struct batch *b, int64_t deadline) {
     int err = enter(p);
     if (err < 0)
         return err;
+    uint64_t ended = ended_of(b);
     err = map_dispatch(p, b);
+    if (ended_of(b) != ended) /* refused or cancelled: something has happened, and perhaps nothing else will */
+        deadline = 0;
     if (err == 0 && b->error == 0 && !b->gone && !has_ended(b))
         err = pool_step(p, deadline);
     err = leave(p, err);

@@ -50,12 +50,24 @@ static int connect_worker(struct pool *p, struct worker *w) {
     return err;
 }
 
+/* For another worker. What the one before was not to begin may wait in the queue of all. */
+static void clear_slot(struct slot *slot) {
+    uint64_t skip[SLOT_SKIPS];
+    uint32_t skips = atomic_load(&slot->skips);
+    for (int i = 0; i < SLOT_SKIPS; i++)
+        skip[i] = atomic_load(&slot->skip[i]);
+    memset(slot, 0, offsetof(struct slot, results));
+    for (int i = 0; i < SLOT_SKIPS; i++)
+        atomic_store(&slot->skip[i], skip[i]);
+    atomic_store(&slot->skips, skips);
+}
+
 int worker_begin(struct pool *p, struct worker *w) {
     unsigned id = w->id;
     struct slot *slot = w->slot;
     *w = (struct worker){
         .id = id, .slot = slot, .proc = PROC_NONE, .rss_bytes = -1, .unique_bytes = -1};
-    memset(slot, 0, offsetof(struct slot, results));
+    clear_slot(slot);
     int err = connect_worker(p, w);
     if (err == 0)
         err = p->config.start->start(p, w, w->ends, 3);
