@@ -17,6 +17,8 @@
 
 static uint32_t chunk_size(const struct batch *b) {
     const struct pool *p = b->pool;
+    if (b->eager) /* somebody may wait for each of them alone */
+        return 1;
     if (p->config.chunk > 0)
         return p->config.chunk;
     if (p->task_ns <= 0)
@@ -166,14 +168,19 @@ static int add_item(struct batch *b, struct chunk *c) {
     return err < 0 ? err : POOL_ITEM;
 }
 
+/* Items that cannot be sent, in one turn: a source of nothing else must not keep us from the workers. */
+#define REFUSED_MAX 256
+
 static int chunk_fill(struct batch *b, struct chunk *c, uint32_t want) {
+    unsigned refused = 0;
     while (c->count < want && buf_size(&c->message.body) < CHUNK_BYTES) {
         int got = add_item(b, c);
         if (got < 0)
             return got;
         if (got == POOL_NO_ITEM)
             b->exhausted = true;
-        if (got == POOL_NO_ITEM || got == POOL_LATER || (got == POOL_REFUSED && c->count > 0))
+        if (got == POOL_NO_ITEM || got == POOL_LATER ||
+            (got == POOL_REFUSED && (c->count > 0 || ++refused == REFUSED_MAX)))
             break;
         if (got == POOL_REFUSED)
             c->first = b->account.n;

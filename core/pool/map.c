@@ -224,6 +224,14 @@ static int next_chunk(struct pool *p, struct batch *b, uint32_t most, struct chu
     return next_of(b, true, most, out);
 }
 
+/* What goes out behind a message that its worker has not ended: of b itself only, which has to wait for
+ * that one anyway, and not if b is submitted tasks: nobody says that the one before is short. */
+static int next_ahead(struct batch *b, uint32_t most, struct chunk **out) {
+    if (b->eager)
+        return 0;
+    return (b->retry.n > 0 && next_of(b, false, most, out)) || next_of(b, true, most, out);
+}
+
 static int dispatch_shared(struct pool *p, struct batch *b) {
     unsigned most = p->config.workers * (1 + depth(p));
     while (p->in_queue.n < most && p->tasks->outbox.bytes < AHEAD_BYTES * p->config.workers) {
@@ -246,7 +254,9 @@ static uint32_t may_take(const struct pool *p, const struct worker *w) {
     return limit == 0 || limit - w->given > UINT32_MAX ? UINT32_MAX : (uint32_t)(limit - w->given);
 }
 
-static bool has_room(const struct worker *w, unsigned level) {
+static bool has_room(const struct worker *w, const struct batch *b, unsigned level) {
+    if (level > 1 && (w->chunks.last == NULL || w->chunks.last->batch != b))
+        return false;
     return w->ready && !w->doomed && w->chunks.n < level &&
            (w->chunks.n == 0 || w->chunks.bytes < AHEAD_BYTES);
 }
@@ -269,9 +279,9 @@ int map_dispatch(struct pool *p, struct batch *b) {
             struct worker *w = &p->workers[i];
             uint32_t n = may_take(p, w);
             struct chunk *c;
-            if (n == 0 || !has_room(w, level))
+            if (n == 0 || !has_room(w, b, level))
                 continue;
-            if (!next_chunk(p, b, n, &c))
+            if (!(level == 1 ? next_chunk(p, b, n, &c) : next_ahead(b, n, &c)))
                 return 0;
             w->given += c->count;
             w->given_messages++;
