@@ -153,8 +153,8 @@ local function lazily(self, name, items, options, ordered)
 end
 
 ---Maps the items lazily: `for i, value in pool:imap(items) do`. Items are asked for, and results kept, only as far
----ahead as `options` say, so the source may have no end. A task that failed raises when its turn comes; the iterator may
----be called again after that. Leaving the loop gives up what has not ended.
+---ahead as `options` say, so the source may have no end. A task that failed raises when its turn comes; the
+---iterator may be called again after that. Leaving the loop gives up what has not ended.
 ---@param items table|integer|function
 ---@param options? { ahead?: integer, ahead_bytes?: integer } tasks, and about how many bytes of items and results, that
 ---  are under way or wait to be taken; 16,384 and 16 MiB

@@ -36,8 +36,6 @@ local SHARE = { map = 1, map_1 = 100, round_trip = 1000, payload = 20000, life =
 
 local function identity(item) return item end
 
-local function map_one(pool, item) return pool:map({ item })[1] end
-
 local function measure_rig(p, count)
     local spec = { workers = p.workers, channel = p.over, chunk = p.what == "map_1" and 1 or nil, map = identity }
     local pool <close> = assert(rig.pool(spec))
