@@ -4,37 +4,35 @@
 --- Neighbours: pools/init.lua puts it over a pool; core.pool does all of this by itself.
 
 local items_of = require "rig.pools.items"
+local trace = require "rig.trace"
 
 local M = {}
 
 -- Items of a portion for each worker, where nothing else bounds it.
 local PORTION = 16
 
--- What is known about a task that is not among the failures that a report has room for.
-local function failure_of(report, task)
-    for _, one in ipairs(report.failures or {}) do
-        if one.task == task then return one end
-    end
-    return { task = task, outcome = report.outcomes.error > 0 and "error" or "died" }
-end
+-- A report has the failures of the first hundred tasks that failed: no more go into one map, so that none is unknown.
+local MOST = 100
 
--- Runs a list of n items: fn(i, value, failure) for each in order. Raises what the pool does.
-local function run_list(pool, list, n, fn)
-    local i = 0
+-- Runs tasks first to last of a list: fn(i, value, failure) for each in order. Raises what the pool does.
+local function run_some(pool, list, first, last, fn)
+    local i = first - 1
     local results, report, code = pool:run(function()
         i = i + 1
-        if i <= n then return list[i] end
+        if i <= last then return list[i] end
     end)
     if not results then return nil, report, code end
     local failed = {}
     for _, one in ipairs(report.failures or {}) do failed[one.task] = one end
-    local all_ok = report.outcomes.ok == report.n
-    for task = 1, n do
-        local failure = failed[task]
-        if not failure and not all_ok and results[task] == nil and #report.failures >= 100 then
-            failure = failure_of(report, task)
-        end
-        fn(task, results[task], failure)
+    for task = 1, last - first + 1 do fn(first + task - 1, results[task], failed[task]) end
+    return true
+end
+
+-- The same for a list of n items, all of it.
+local function run_list(pool, list, n, fn)
+    for first = 1, n, MOST do
+        local ok, message, code = run_some(pool, list, first, math.min(first + MOST - 1, n), fn)
+        if not ok then return nil, message, code end
     end
     return true
 end
@@ -48,15 +46,20 @@ function M.over(pool, workers)
     function pool:lazy(items, _, ahead, _, raise)
         local next_item = items_of.each(items)
         local most = math.max(1, math.min(ahead, pool.portion or PORTION * workers))
-        local portion, taken, base, ended = { n = 0 }, 0, 0, false
+        local portion, taken, base, ended, raised = { n = 0 }, 0, 0, false, nil
+        -- what the source raises comes after the results of the items before it
+        local function ask()
+            local fine, index, item = xpcall(next_item, trace.handler)
+            if not fine then raised = { index } end
+            if not fine or index == nil then ended = true end
+            return item
+        end
         local function fill()
+            if pool.closed then error("the pool is closed", 0) end
             base = base + portion.n
             portion, taken = { n = 0, values = {}, failures = {} }, 0
             local list = {}
-            while #list < most and not ended do
-                local index, item = next_item()
-                if index == nil then ended = true else list[#list + 1] = item end
-            end
+            while #list < most and not ended do list[#list + 1] = ask() end
             if #list == 0 then return false end
             local ok, message = run_list(self, list, #list, function(i, value, failure)
                 if failure then failure.task = base + i end
@@ -67,7 +70,12 @@ function M.over(pool, workers)
             return true
         end
         return function()
-            if taken == portion.n and (ended or not fill()) and taken >= portion.n then return nil end
+            if taken == portion.n and (ended or not fill()) and taken >= portion.n then
+                local problem = raised
+                raised = nil
+                if problem then error(problem[1], 0) end
+                return nil
+            end
             taken = taken + 1
             if portion.failures[taken] then raise(portion.failures[taken]) end
             return base + taken, portion.values[taken]
