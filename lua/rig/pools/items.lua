@@ -28,10 +28,14 @@ local function over_numbers(n)
 end
 
 local function over_iterator(next_item)
-    local i = 0
+    local i, ended = 0, false
     return function()
+        if ended then return nil end -- it is not asked again: a coroutine would raise
         local item = next_item()
-        if item == nil then return nil end
+        if item == nil then
+            ended = true
+            return nil
+        end
         i = i + 1
         return i, item
     end, nil
