@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "names.h"
+#include "outside.h"
 
 void rig_embed_preload(lua_State *L);
 
@@ -104,7 +105,8 @@ int main(int argc, char **argv) {
     luaL_openlibs(L);
     rig_embed_preload(L);
     luaL_requiref(L, "rigtest.inventory", open_inventory, 0);
-    lua_pop(L, 1);
+    luaL_requiref(L, "rigtest.outside", outside_open, 0);
+    lua_pop(L, 2);
     find_support();
     set_arguments(argc, argv);
     lua_pushcfunction(L, traceback);
