@@ -14,6 +14,8 @@
 
 /* A program that was started and says nothing for so long is none of ours. */
 #define PATIENCE_NS (20 * NS_PER_S)
+/* What has closed its end of the pipe by dying is gone after this. */
+#define LAST_MOMENT_NS (NS_PER_S / 5)
 
 struct spawn {
     int boot, slots; /* memory files */
@@ -159,10 +161,23 @@ static _Noreturn void become(struct pool *p, struct worker *w, int report) {
     sys_exit(127);
 }
 
-static int said_nothing(struct pool *p, int err) {
+/* Its end of the pipe is closed, so it has ended, or will not say anything any more. */
+static bool was_killed(struct pool *p, struct worker *w, int *signal) {
+    struct proc_end end = {0};
+    int got = proc_reap(p->sys, &w->proc, clock_now_ns() + LAST_MOMENT_NS, &end);
+    *signal = end.signal;
+    return got == 1 && end.signal != 0;
+}
+
+static int said_nothing(struct pool *p, struct worker *w, int err) {
     const char *how = "ended without calling rig_worker_main";
+    int signal;
     if (err == -ECANCELED)
         return err;
+    if (err == -EPIPE && was_killed(p, w, &signal)) {
+        pool_say(p, "'%.100s' was ended by signal %d while it started", p->spawn->program, signal);
+        return -ECHILD;
+    }
     if (err == -ETIMEDOUT)
         how = "has not called rig_worker_main in time";
     pool_say(p,
@@ -173,7 +188,7 @@ static int said_nothing(struct pool *p, int err) {
 }
 
 /* Waits for the exec, and for a first worker's word. */
-static int hear(struct pool *p, int report) {
+static int hear(struct pool *p, struct worker *w, int report) {
     struct hello hello;
     int64_t patience = p->config.spawn.patience_ns;
     int64_t deadline = clock_now_ns() + (patience > 0 ? patience : PATIENCE_NS);
@@ -181,7 +196,7 @@ static int hear(struct pool *p, int report) {
     if (err == -EPIPE && p->spawn->proven)
         return 0;
     if (err < 0)
-        return said_nothing(p, err);
+        return said_nothing(p, w, err);
     hello.text[sizeof hello.text - 1] = '\0';
     if (hello.error == 0) {
         p->spawn->proven = true;
@@ -205,9 +220,9 @@ static int spawn_start(struct pool *p, struct worker *w, const int *keep, size_t
     if (pid == 0)
         become(p, w, report[1]);
     fds_close(p->sys, &report[1]);
-    err = pid < 0 ? pid : hear(p, report[0]);
+    err = pid < 0 ? pid : hear(p, w, report[0]);
     fds_close(p->sys, &report[0]);
-    if (pid > 0 && err < 0)
+    if (w->proc.pid > 0 && err < 0)
         proc_stop(p->sys, &w->proc, 0, NULL);
     return err;
 }

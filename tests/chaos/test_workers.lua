@@ -167,7 +167,7 @@ local function one_pool(preset, rng, name)
     local pool, sum, message = open(preset, rng, p)
     if not pool then -- a fresh process may be killed before it has said that it is one
         lu.assertEquals(preset.preset, "spawn", name .. ": " .. message)
-        lu.assertStrContains(message, "ended without calling rig_worker_main", false, false, name)
+        lu.assertStrContains(message, "was ended by signal 9 while it started", false, false, name)
         totals.unstarted = totals.unstarted + 1
         return
     end

@@ -277,14 +277,18 @@ function TestProgram.test_a_program_that_is_no_worker_or_is_not_there_is_named()
         local rig = require "rig"
         local pool, why, code = rig.pool { preset = "spawn", module = "x", map = "y" }
         print(pool, why, code)]]
+    rigtest.write("killed", "#!/bin/sh\nkill -9 $$\n")
+    os.execute "chmod +x killed"
     for _, case in ipairs {
         { "/bin/false", "'/bin/false' ended without calling rig_worker_main" },
         { os.getenv "LUA_STOCK", "ended without calling rig_worker_main" },
         { "/nowhere/rig", "start '/nowhere/rig': No such file or directory\tENOENT" },
+        { "./killed", "'./killed' was ended by signal 9 while it started\tECHILD" },
     } do
         local got = rigtest.stock(('require "rig".worker_program %q\n'):format(case[1]) .. code)
         lu.assertStrContains(got.out, case[2], false, false, got.err)
     end
+    os.remove "killed"
 end
 
 function TestProgram.test_without_an_executable_it_is_told_how_to_name_one()
