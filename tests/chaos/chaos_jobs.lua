@@ -36,4 +36,17 @@ M.map = M.runner(function(item, w)
     log:write(("%04d\n"):format(item))
 end)
 
+-- For coordinators that are killed: what does not end by itself, and now and then a task that does.
+local ENDLESS = {
+    function() while true do end end,
+    function() core.sleep(1000) end,
+    function() os.execute "kill -STOP $PPID" end,
+    function() require("rig").exec { "sleep", "1000" } end,
+}
+
+function M.endless(item, _, w)
+    if item % 3 > 0 then return ENDLESS[w.p.what]() end
+    return item
+end
+
 return M
