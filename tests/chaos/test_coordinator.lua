@@ -1,6 +1,6 @@
--- The coordinator killed at random moments, its workers at work, in endless loops, deaf in C, stopped, just starting, with
--- commands and workers of their own: whatever was below it is gone a moment later. This process takes in all orphans,
--- so nothing can hide from it. What one certain case leads to is in tests/lua/test_lifeline.lua.
+-- The coordinator killed at random moments, its workers at work, in endless loops, deaf in C, stopped, just starting,
+-- with commands and workers of their own: whatever was below it is gone a moment later. This process takes in all
+-- orphans, so nothing can hide from it. What one certain case leads to is in tests/lua/test_lifeline.lua.
 -- RIG_SEED repeats the choices; RIG_CHAOS_KILLS / 10 is how many coordinators, 200 when not said.
 
 local lu = require "luaunit"
@@ -118,8 +118,8 @@ function TestCoordinator.test_nobody_is_left_whenever_it_is_killed()
         slowest = math.max(slowest, wait_for_nobody(("RIG_SEED=%d, coordinator %d"):format(SEED, round)))
     end
     board:close()
-    print(("chaos: %d coordinators killed, %d of them while workers were known to be in tasks; all below them gone " ..
-        "after %.3f s at most"):format(KILLS, in_tasks, slowest))
+    print(("chaos: %d coordinators killed, %d of them while workers were known to be in tasks; all below " ..
+        "them gone after %.3f s at most"):format(KILLS, in_tasks, slowest))
 end
 
 -- The executable is a child of a process that does nothing but start it.
