@@ -192,12 +192,10 @@ static int l_interrupted(lua_State *L) {
     return 1;
 }
 
-/* worker_print(id): from here on print in this process writes whole lines to stderr */
+/* worker_print(id): from here on print in this process, a child, says whose words they are. Not a second beginning: what
+ * the fork found on the stack does not grow by the calls that led here. */
 static int l_worker_print(lua_State *L) {
-    struct state *st = state_get(L);
-    int inherited = st->inherited_depth; /* the calls since the fork are not */
-    side_begin(L, (unsigned)luaL_checkinteger(L, 1));
-    st->inherited_depth = inherited;
+    state_get(L)->worker = (unsigned)luaL_checkinteger(L, 1);
     return 0;
 }
 
