@@ -43,7 +43,8 @@ void ring_wake_by_fd(struct ring *r, struct ring_bell *bell, int fd) {
 static void wake(struct ring *r, uint32_t turn) {
     uint64_t one = 1;
     if (r->wakes_fd >= 0) {
-        sys_write(r->sys, r->wakes_fd, &one, sizeof one); /* -EAGAIN: full, so it is readable */
+        while (sys_write(r->sys, r->wakes_fd, &one, sizeof one) == -EINTR)
+            ; /* not rung; -EAGAIN: full, so it is readable */
         atomic_compare_exchange_strong(&r->wakes->parked, &turn, 0);
     } else if (atomic_exchange(&r->wakes->parked, 0) != 0) {
         sys_futex_wake(r->sys, &r->wakes->parked, 1);
