@@ -40,7 +40,7 @@ table.sort(NAMES)
 local POOLS = {
     { preset = "builtin" }, { preset = "shm" }, { preset = "custom" }, { preset = "per_task" },
     { preset = "builtin", channel = "queue", delivery = "queue" }, { preset = "builtin", channel = "pipe" },
-    { preset = "spawn" },
+    { preset = "spawn" }, { preset = rig.pool_type(require "own_type") },
 }
 
 -- In the coordinator that is to be killed.
@@ -51,6 +51,7 @@ local function coordinate(seed, board)
     if spec.preset == "spawn" then
         spec.module, spec.map, spec.p = "chaos_jobs", "endless", { what = rng:int(1, 4) }
     else
+        if type(spec.preset) == "table" then spec.chunk = nil end -- a type that has no chunks
         local kinds = { NAMES[rng:int(1, #NAMES)], NAMES[rng:int(1, #NAMES)], "work" }
         spec.map = function(item)
             board[1] = 1

@@ -1,6 +1,6 @@
--- The table of faults: what must happen when something goes wrong, one test a row, for every pool that it fits; where it
--- fits none, the reason is printed. Here what a program sees that uses rig.pool; what people see who run the executable
--- is in test_fault_table_cli.lua. Which test shows which row is in tests/README.md.
+-- The table of faults: what must happen when something goes wrong, one test a row, for every pool that it fits; where
+-- it does not fit one, the reason is printed. Here what a program sees that uses rig.pool; what people see who run the
+-- executable is in test_fault_table_cli.lua. Which test shows which row is in tests/README.md.
 
 local lu = require "luaunit"
 local core = require "rig.core"
@@ -216,8 +216,8 @@ function TestValues.test_cycles_shared_tables_and_numbers_come_back_exactly()
         local pool <close> = open(name, "twist")
         local shared = { 1 }
         local item = {
-            shared = shared, again = shared, nan = 0 / 0, inf = 1 / 0, less = -1 / 0, zero = -0.0, int = math.mininteger,
-            most = math.maxinteger, bytes = "a\0b\255", large = ("z"):rep(3000000) .. "\0",
+            shared = shared, again = shared, nan = 0 / 0, inf = 1 / 0, less = -1 / 0, zero = -0.0,
+            int = math.mininteger, most = math.maxinteger, bytes = "a\0b\255", large = ("z"):rep(3000000) .. "\0",
         }
         item.self = item
         local results, failures = map(pool, { item })
@@ -297,7 +297,9 @@ function TestDelivery.test_what_readers_never_got_is_counted_when_all_are_gone()
         local stats = pool:stats()
         lu.assertEquals(stats.undelivered.workers, 3, name)
         lu.assertTrue(stats.undelivered.bytes >= 32000000, name)
-        for _, worker in ipairs(stats.workers) do lu.assertEquals({ worker.exit, worker.ready_s }, { "stopped" }, name) end
+        for _, worker in ipairs(stats.workers) do
+            lu.assertEquals({ worker.exit, worker.ready_s }, { "stopped" }, name)
+        end
     end)
 end
 
@@ -312,7 +314,8 @@ end
 local function check_lines(name, items, results, failures)
     check(name, #items, results, failures, {})
     for i, item in ipairs(items) do
-        lu.assertTrue(results[i][1] == 2 * item[1] and results[i][2] == item[2]:upper(), ("%s, item %d"):format(name, i))
+        local right = results[i][1] == 2 * item[1] and results[i][2] == item[2]:upper()
+        lu.assertTrue(right, ("%s, item %d"):format(name, i))
     end
 end
 

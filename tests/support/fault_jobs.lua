@@ -1,5 +1,5 @@
--- What tasks do in tests/lua/test_fault_table.lua. A module, because fresh processes find functions by name; for the same
--- reason what they say to the test goes through files in the working directory.
+-- What tasks do in tests/lua/test_fault_table.lua. A module, because fresh processes find functions by name; for the
+-- same reason what they say to the test goes through files in the working directory.
 
 local core = require "rig.core"
 
@@ -102,7 +102,5 @@ function M.stormy(item)
     end
     return { item[1] * 2, item[2]:upper() }
 end
-
-function M.children() return core.getpid() end
 
 return M

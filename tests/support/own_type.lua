@@ -1,6 +1,6 @@
--- A pool type of a script's own that is right, for tests that go through all pools: one task at a time to whoever is free,
--- another worker in the place of one that died. Its mistakes are in tests/broken; what types may be is tested in
--- tests/lua/test_pool_type.lua.
+-- A pool type of a script's own that is right, for tests that go through all pools: one task at a time to whoever is
+-- free, another worker in the place of one that died. Types with mistakes are in tests/broken; what types may be is
+-- tested in tests/lua/test_pool_type.lua.
 
 local rig = require "rig"
 
