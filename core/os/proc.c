@@ -156,7 +156,7 @@ int proc_exec(struct sys *s, struct proc *p, const struct proc_command *c) {
     fds_close(s, &report[0]);
     if (!failed)
         return pid < 0 ? pid : 0;
-    proc_reap(s, p, DEADLINE_NEVER, NULL);
+    proc_stop(s, p, 0, NULL); /* it exits by itself; a wish to stop must not keep us from reaping it */
     return why;
 }
 
@@ -191,19 +191,18 @@ static void forget(struct sys *s, struct proc *p) {
     *p = PROC_NONE;
 }
 
-int proc_reap(struct sys *s, struct proc *p, int64_t deadline, struct proc_end *end) {
-    if (p->pid <= 0)
-        return -ECHILD;
-    int got = ready_one(s, p->pidfd, POLLIN, deadline);
-    if (got <= 0)
-        return got;
+/* Reaps one that has ended, or is about to: waits, whatever asks us to stop. */
+static int take_end(struct sys *s, struct proc *p, struct proc_end *end) {
     int status;
     struct rusage use;
     /* What it leaves in its group (a command it started) must not outlive it. Its number cannot be
      * anybody else's until we reap, but a host that reaps everything may have done that already. */
     if (sys_ended(s, p->pid) == 0)
         sys_kill(s, -p->pid, SIGKILL);
-    pid_t pid = sys_wait(s, p->pid, &status, 0, &use);
+    pid_t pid;
+    do {
+        pid = sys_wait(s, p->pid, &status, 0, &use);
+    } while (pid == -EINTR);
     if (pid < 0 && pid != -ECHILD)
         return pid;
     forget(s, p);
@@ -212,6 +211,13 @@ int proc_reap(struct sys *s, struct proc *p, int64_t deadline, struct proc_end *
     if (end != NULL)
         fill_end(end, status, &use);
     return 1;
+}
+
+int proc_reap(struct sys *s, struct proc *p, int64_t deadline, struct proc_end *end) {
+    if (p->pid <= 0)
+        return -ECHILD;
+    int got = ready_one(s, p->pidfd, POLLIN, deadline);
+    return got <= 0 ? got : take_end(s, p, end);
 }
 
 int proc_stop(struct sys *s, struct proc *p, int64_t grace_ns, struct proc_end *end) {
@@ -223,9 +229,11 @@ int proc_stop(struct sys *s, struct proc *p, int64_t grace_ns, struct proc_end *
         proc_signal(s, p, SIGCONT);
         got = proc_reap(s, p, clock_now_ns() + grace_ns, end);
     }
-    if (got == 0) {
+    if (p->pid > 0) { /* also when the wait failed: it must not be left behind for want of a poll */
         proc_signal(s, p, SIGKILL);
-        got = proc_reap(s, p, DEADLINE_NEVER, end);
+        got = take_end(s, p, end);
+    } else if (got == 0) {
+        got = -ECHILD;
     }
     s->stop = stop;
     return got;

@@ -37,14 +37,22 @@ void channel_stream_send(struct pool *p, struct worker *w, struct message *m) {
     stream_send(&w->stream, m);
 }
 
+/* Its end of the stream is closed. Nearly always it has ended, and its pidfd will say so; but one that lives on
+ * would be waited for in vain, so it goes, with its task. Whoever is ending does so as it was about to. */
+static int lose(struct pool *p, struct worker *w) {
+    outbox_free(&w->stream.outbox);
+    w->heard_all = true;
+    return step_distrust(p, w, -EBADMSG);
+}
+
 int channel_stream_flush(struct pool *p) {
     for (unsigned i = 0; i < p->config.workers; i++) {
         struct stream *st = &p->workers[i].stream;
         int got = st->outbox.first != NULL ? stream_flush(st) : 0;
-        if (got < 0 && got != -EPIPE) /* a dead reader: its pidfd will say so */
-            return got;
         if (got == -EPIPE)
-            outbox_free(&st->outbox);
+            got = lose(p, &p->workers[i]);
+        if (got < 0)
+            return got;
     }
     return 0;
 }
@@ -89,10 +97,9 @@ int channel_stream_drain(struct pool *p, struct worker *w) {
         if (err < 0)
             return step_distrust(p, w, err);
     }
-    /* The end of the stream says nothing certain: the pidfd will. Until then it must not be waited for:
+    /* The end of the stream is not the worker's: the pidfd will tell. Until then it must not be waited for:
      * it is always ready, and asking again and again keeps a processor that the worker may need to end. */
-    w->heard_all = got == -EPIPE;
-    return got == 0 || got == -EPIPE ? 0 : step_distrust(p, w, got);
+    return got == -EPIPE ? lose(p, w) : step_distrust(p, w, got);
 }
 
 void channel_stream_join(struct worker_self *self, struct worker *w) {

@@ -36,7 +36,8 @@ int step_take(struct pool *p, unsigned id, const struct received *r) {
 int step_distrust(struct pool *p, struct worker *w, int err) {
     if (err != -EBADMSG)
         return err;
-    proc_signal(p->sys, &w->proc, SIGKILL);
+    if (w->proc.pidfd >= 0) /* once it is reaped, its number may be another's */
+        proc_signal(p->sys, &w->proc, SIGKILL);
     return 0;
 }
 
