@@ -55,7 +55,8 @@ static int protect(struct rig *rig, lua_CFunction f, struct request *request) {
         return RIG_OK;
     }
     const char *text = lua_tostring(L, -1);
-    if (status == LUA_ERRMEM)
+    /* also where a script caught Lua's message, and raised it again with words of its own around it */
+    if (status == LUA_ERRMEM || (text != NULL && strstr(text, "not enough memory") != NULL))
         status = host_fail(rig, RIG_EMEM, "out of memory");
     else
         status = host_fail(rig, RIG_EINTERNAL, "%s", text != NULL ? text : "an unknown error");

@@ -84,10 +84,16 @@ local function take_message(self, message)
     return true
 end
 
+-- What this process lacks, and asking again would not give it: the map cannot go on. Any other reason is a worker's, and
+-- its end will be seen.
+local OUR_LACK = { ENOMEM = true, ENOBUFS = true, EMFILE = true, ENFILE = true }
+
 -- Everything that has arrived, without waiting.
 function Pool:take_messages()
     for _, from in ipairs(self.lines:sources(self.workers)) do
-        repeat until not take_message(self, (from:get(0)))
+        local message, why, code
+        repeat message, why, code = from:get(0) until not take_message(self, message)
+        if OUR_LACK[code] then self.broken = self.broken or { why, code } end
     end
 end
 

@@ -63,13 +63,18 @@ local function count_bytes(job)
     board[at + M.BYTES_IN], board[at + M.BYTES_OUT] = taken, given
 end
 
+-- A worker whose answer cannot be sent would be waited for in vain: it ends, with the task that it was at.
+local function must_be_sent(sent, why)
+    if not sent then error(why, 0) end
+end
+
 -- One answer a task, whatever came in one message: if this process ends, only the task it is at is lost.
 local function answer(job, number, task, ok, value)
-    local sent, why = pcall(job.results.put, job.results, { job.id, number, task, ok, value })
-    if sent then return end
+    local can, sent, why = pcall(job.results.put, job.results, { job.id, number, task, ok, value })
+    if can then return must_be_sent(sent, why) end
     -- the value cannot cross; the reason names the place in it, which is the fifth thing that we sent
-    why = trace.first_line(trace.text(why)):gsub("^[%w_.]*%[5%]", "result")
-    job.results:put { job.id, number, task, false, why }
+    why = trace.first_line(trace.text(sent)):gsub("^[%w_.]*%[5%]", "result")
+    must_be_sent(job.results:put { job.id, number, task, false, why })
 end
 
 -- On the board before the answer can be out: with the last answer of a map all is there.
@@ -110,7 +115,7 @@ function M.main(job)
         return
     end
     job.board[at + M.READY] = core.now_ns()
-    job.results:put { job.id, M.IS_READY }
+    must_be_sent(job.results:put { job.id, M.IS_READY })
     count_bytes(job)
     local tasks = job.tasks:get()
     local messages, done = 0, 0
