@@ -1,13 +1,9 @@
 /* alarm: see alarm.h. */
 #include "os/alarm.h"
 
-#include <errno.h>
-#include <sys/time.h>
-
 #define LONGEST (100.0 * 365 * 86400)
 
 int alarm_set(struct sys *s, double seconds) {
-    (void)s;
     struct itimerval t = {{0, 0}, {0, 0}};
     if (seconds > LONGEST)
         seconds = LONGEST;
@@ -17,5 +13,5 @@ int alarm_set(struct sys *s, double seconds) {
         if (t.it_value.tv_sec == 0 && t.it_value.tv_usec == 0)
             t.it_value.tv_usec = 1; /* zero would mean never */
     }
-    return setitimer(ITIMER_REAL, &t, NULL) < 0 ? -errno : 0;
+    return sys_timer(s, &t);
 }

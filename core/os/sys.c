@@ -191,6 +191,9 @@ static int k_nanosleep(int64_t until_ns) {
     struct timespec t = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     return -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
+static int k_timer(const struct itimerval *t) {
+    OR_ERRNO(int, setitimer(ITIMER_REAL, t, NULL));
+}
 static int k_map(void **addr, size_t n, int prot, int flags, int fd) {
     void *got = mmap(*addr, n, prot, flags, fd, 0);
     if (got == MAP_FAILED)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -62,6 +63,7 @@
     X(getaffinity, int, (cpu_set_t * set), (set))                                                 \
     X(cores, int, (pid_t pid), (pid))                                                             \
     X(nanosleep, int, (int64_t until_ns), (until_ns))                                             \
+    X(timer, int, (const struct itimerval *t), (t))                                               \
     X(map, int, (void **addr, size_t n, int prot, int flags, int fd), (addr, n, prot, flags, fd)) \
     X(unmap, int, (void *addr, size_t n), (addr, n))                                              \
     X(remap, int, (void **addr, size_t old, size_t n, int flags, void *to),                       \
