@@ -84,16 +84,26 @@ local function take_message(self, message)
     return true
 end
 
--- What this process lacks, and asking again would not give it: the map cannot go on. Any other reason is a worker's, and
--- its end will be seen.
+-- What this process lacks, and asking again would not give it: the map cannot go on. Any other reason is a worker's.
 local OUR_LACK = { ENOMEM = true, ENOBUFS = true, EMFILE = true, ENFILE = true }
+
+-- A line that cannot be read any more is always ready, and its worker would be waited for in vain.
+local function kill_at(self, from)
+    for _, one in pairs(self.workers) do
+        if one.line.from == from then one.proc:kill "KILL" end
+    end
+end
 
 -- Everything that has arrived, without waiting.
 function Pool:take_messages()
     for _, from in ipairs(self.lines:sources(self.workers)) do
         local message, why, code
         repeat message, why, code = from:get(0) until not take_message(self, message)
-        if OUR_LACK[code] then self.broken = self.broken or { why, code } end
+        if OUR_LACK[code] then
+            self.broken = self.broken or { why, code }
+        elseif code and not self.lines.shared and code ~= "ETIMEDOUT" and code ~= "EPIPE" then
+            kill_at(self, from)
+        end
     end
 end
 
@@ -143,7 +153,7 @@ local function chunk_size(self, n)
 end
 
 local function send(self, one, message)
-    local sent = self.lines:send(one, message)
+    local sent, why = self.lines:send(one, message)
     local book = self.ledger
     if sent then
         self.moved = core.now()
@@ -151,12 +161,15 @@ local function send(self, one, message)
         if one then one.holds, one.sent_ns = message[1], core.now_ns() end
         return
     end
-    -- one of its items cannot cross: the others go out alone
+    -- one of its items cannot cross: the others go out alone. One that was alone and can cross had no memory, and would
+    -- have none the next time
     for i = 3, #message do
         local task = message[2] + i - 3
         local can, reason = pcall(core.encode, message[i])
-        if can then
+        if can and #message > 3 then
             book:send_again(task, message[i])
+        elseif can then
+            book:fail(task, "error", nil, tostring(why))
         else
             book:fail(task, "error", nil, (tostring(reason):gsub("value", ("items[%d]"):format(task), 1)))
         end

@@ -16,8 +16,9 @@ local function deliver(pool, one)
     local how = pool.options.delivery
     if how == "inherit" or how == "shm" then return end
     local to = how == "queue" and pool.init_queue or one.line.to
-    local sent, why = pcall(to.put, to, { value = pool.options.fixed })
-    if not sent then error((why:gsub("value%.value", "fixed", 1)), 0) end
+    local can, sent = pcall(to.put, to, { value = pool.options.fixed })
+    if not can then error((sent:gsub("value%.value", "fixed", 1)), 0) end
+    if not sent and how ~= "queue" then one.proc:kill "KILL" end -- it would wait for ever; its end will be seen
 end
 
 ---Lines of their own are filled once all workers are there: their delivery is no part of the start.

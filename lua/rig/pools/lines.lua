@@ -86,7 +86,10 @@ end
 ---@return string? why not: something in it cannot cross
 function Lines:send(one, message)
     local to = self.tasks or one.line.to
-    return pcall(to.put, to, message)
+    local can, sent, why = pcall(to.put, to, message)
+    -- nothing more can reach it: it goes, what it holds is given to another; its end will be seen
+    if can and not sent and not self.tasks then one.proc:kill "KILL" end
+    return can, can and why or sent
 end
 
 ---Where answers come from.
