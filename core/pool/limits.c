@@ -42,14 +42,29 @@ static bool has_tasks(struct pool *p, struct worker *w) {
     return w->ready && queue_has_waiting(p->tasks); /* it does not come and take it */
 }
 
+/* A worker that has nothing to wait for begins at once, on a busy machine somewhat later; one that is
+ * stopped does not. Those that are sent the data wait as long as that takes. */
+#define START_NS (10 * NS_PER_S)
+
+static int64_t limit_of_start(struct pool *p, struct worker *w, int64_t now) {
+    int64_t patience = p->config.timeout_ns > START_NS ? p->config.timeout_ns : START_NS;
+    if (p->config.deliver->by_bytes)
+        return now + p->config.timeout_ns; /* look again then */
+    if (w->stuck_since_ns == 0)
+        w->stuck_since_ns = now;
+    return w->stuck_since_ns + patience;
+}
+
 /* When w's task has had its time: the running one since it began; one that it does not even begin, or
  * whose result does not come any further (stopped, say), since it was seen so. */
 static int64_t limit_of(struct pool *p, struct worker *w, int64_t now) {
     int64_t init_ns = atomic_load(&w->slot->init_ns);
     if (!w->ready && atomic_load(&w->slot->ready_ns) != 0)
         return DEADLINE_NEVER; /* its word is there, and we have not been */
-    if (!w->ready) /* its initializer has the time of one task; until then it waits for data */
-        return (init_ns != 0 ? init_ns : now) + p->config.timeout_ns; /* 0: look again then */
+    if (!w->ready && init_ns != 0) /* its initializer has the time of one task */
+        return init_ns + p->config.timeout_ns;
+    if (!w->ready)
+        return limit_of_start(p, w, now);
     uint64_t tasks = atomic_load(&w->slot->tasks);
     bool running = atomic_load(&w->slot->current) != 0;
     int64_t since = running ? atomic_load(&w->slot->since_ns) : 0;
