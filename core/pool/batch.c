@@ -152,8 +152,7 @@ int pool_turn(struct batch *b, int64_t deadline) {
         return err;
     uint64_t ended = ended_of(b);
     err = map_dispatch(p, b);
-    if (ended_of(b) !=
-        ended) /* refused or cancelled: something has happened, and perhaps nothing else will */
+    if (ended_of(b) != ended) /* refused or cancelled: perhaps nothing else will happen */
         deadline = 0;
     if (err == 0 && b->error == 0 && !b->gone && !has_ended(b))
         err = pool_step(p, deadline);

@@ -115,7 +115,7 @@ static int keep_result(struct worker_self *self, uint32_t number, enum result_st
     memcpy(slot->results + at, record, head);
     if (out->n_pieces == 0 && len > 0)
         memcpy(slot->results + at + head, out->data, len);
-    else
+    else if (len > 0)
         buf_copy(out, slot->results + at + head);
     atomic_store_explicit(&slot->results_len, at + head + len, memory_order_release);
     self->results++;
