@@ -133,8 +133,7 @@ int rig_fail(rig_call_t *call, const char *message) {
 
 /* Fields of w that are not there count as 0: a script may call the closure itself. */
 static int64_t field(lua_State *L, const char *name) {
-    lua_pushstring(L, name);
-    lua_rawget(L, AT_WORKER);
+    lua_getfield(L, AT_WORKER, name);
     int64_t value = lua_tointeger(L, -1);
     lua_pop(L, 1);
     return value;

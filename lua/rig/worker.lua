@@ -17,13 +17,16 @@ local M = {}
 ---@field rng any       random numbers, seeded by case and item
 
 local function new(seed, case_index, p, id)
-    local rng, rng_index
-    -- rng stays out of the table itself, so that reading it always passes here and is seeded afresh for each item;
-    -- tasks that never ask for it pay nothing
+    local rng, current
+    -- rng stays out of the table itself, so that reading it always passes here and is seeded afresh for each task; tasks
+    -- that never ask for it pay nothing. The index moves out as well: once it stands there again, another task has begun,
+    -- be it of the same number.
     local function get(w, name)
+        if name == "index" then return current end
         if name ~= "rng" then return nil end
-        if rng_index ~= w.index then
-            rng, rng_index = core.rng(seed, case_index, w.index or 0), w.index
+        local index = rawget(w, "index")
+        if index ~= nil or rng == nil then
+            rng, current, w.index = core.rng(seed, case_index, index or 0), index, nil
         end
         return rng
     end
