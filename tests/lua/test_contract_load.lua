@@ -1,6 +1,6 @@
--- The contract of pools under load and in company: many tasks, values of all sizes, results larger than any buffer while
--- items are still being sent, many workers, pools in pools, in coroutines and beside each other; over every combination of
--- axes, every preset and pool types written in Lua. The full tier has the largest of each.
+-- The contract of pools under load and in company: many tasks, values of all sizes, results larger than any buffer
+-- while items are still being sent, many workers, pools in pools, in coroutines and beside each other; over every
+-- combination of axes, every preset and pool types written in Lua. The full tier has the largest of each.
 -- Neighbours: test_contract.lua and what it names; test_huge_values.lua.
 
 local lu = require "luaunit"
@@ -67,13 +67,15 @@ end
 function TestSizes.test_of_items_and_results_around_all_that_is_a_bound_somewhere()
     contract.each("sizes", {}, function(subject)
         local pool <close> = contract.open(subject)
-        check_sizes(pool, { 0, 1, 4000, 4096, 61000, 61440, 65535, 65536, 65537, MIB - 100, MIB, MIB + 1, 4 * MIB + 3 })
+        check_sizes(pool, {
+            0, 1, 4000, 4096, 61000, 61440, 65535, 65536, 65537, MIB - 100, MIB, MIB + 1, 4 * MIB + 3,
+        })
     end)
 end
 
 function TestSizes.test_of_300_MiB()
-    if not contract.full or os.getenv "RIG_VALGRIND" then lu.skip "300 MiB through each channel is for the full tier" end
-    if available_bytes() < 4 << 30 then lu.skip "300 MiB through each channel takes 4 GiB of memory" end
+    if not contract.full or os.getenv "RIG_VALGRIND" then lu.skip "300 MiB in each channel is for the full tier" end
+    if available_bytes() < 4 << 30 then lu.skip "300 MiB in each channel takes 4 GiB of memory" end
     local size, seen = 300 * MIB, {}
     contract.each("300 MiB", { "processes" }, function(subject)
         local key = subject.made.channel .. subject.made.impl .. subject.kind

@@ -42,7 +42,7 @@ local function product(at, chosen, found)
 end
 
 local function add(list, name, kind, spec)
-    local pool = assert(axes.check_pool(spec.preset and #AXES > 0 and spec.preset or {
+    local pool = assert(axes.check_pool(spec.preset or {
         base = "builtin", start = spec.start, delivery = spec.delivery, channel = spec.channel, impl = spec.impl,
     }))
     local made, problem, remedy = axes.resolve(pool, {})
@@ -136,17 +136,18 @@ M.EXCEPTIONS = {
     { needs = "processes", who = is "serial",
       because = "runs its tasks in the process that asks: none is there to end, to be replaced or to be 64 of" },
     { needs = "background", who = in_lua,
-      because = "runs submitted tasks when one of them is waited for: until then none of them is sent or running, and " ..
+      because = "runs submitted tasks when one of them is waited for: until then none is sent or running, and " ..
           "a wait lasts until all have ended" },
     { needs = "streaming", who = in_lua,
       because = "goes through a lazy map in portions, whose results come all at once and in order" },
     { needs = "running numbers", who = in_lua,
-      because = "numbers the tasks of each portion of a lazy map, and of what is submitted, from 1 again: so do w.index " ..
-          "and w.rng" },
+      because = "numbers the tasks of each portion of a lazy map, and of what is submitted, from 1 again: so " ..
+          "do w.index and w.rng" },
     { needs = "renewal", who = function(s) return s.made.preset == "serial" or s.kind == "type" end,
-      because = "has no max_tasks: serial has no workers, and a pool type of a script's own starts its workers itself" },
+      because = "has no max_tasks: serial has no workers, a pool type of a script's own starts its workers itself" },
     { needs = "replacement", who = is "dealt",
-      because = "hands out all tasks beforehand and starts nobody in the place of a worker that died: its share is lost" },
+      because = "hands out all tasks beforehand and starts nobody in the place of a worker that died: its share " ..
+          "is lost" },
     { needs = "sources that raise", who = function(s) return s.kind == "type" end,
       because = "has a map that is left by what the source raises, with answers under way: it is not used again" },
     { needs = "own encoding", who = function(s) return s.kind == "type" end,
@@ -195,13 +196,12 @@ local only = os.getenv "RIG_CONTRACT"
 function M.each(test, needs, f)
     local problems, without = {}, {}
     for _, subject in ipairs(M.subjects) do
-        local need = lacks(subject, needs)
-        if only and not subject.name:find(only, 1, true) then -- nothing: somebody looks for a mistake
-            need = nil
-        elseif need then
+        local is_wanted = not only or subject.name:find(only, 1, true)
+        local need = is_wanted and lacks(subject, needs)
+        if need then
             without[need] = without[need] or {}
             table.insert(without[need], subject.name)
-        else
+        elseif is_wanted then
             if only then io.stderr:write(test, ": ", subject.name, "\n") end
             local fine, problem = pcall(f, subject)
             if not fine then problems[#problems + 1] = describe(subject, problem) end

@@ -1,6 +1,6 @@
 --- What tasks of the contract tests do: the item says which act. A module of its own, because a fresh process
 --- (start = spawn) finds `play`, `begin` and `finish` by their names here.
---- Not for checking anything: tests/support/contract.lua opens pools over it, tests/lua/test_contract*.lua look at them.
+--- Not for checking anything: contract.lua opens pools over it, tests/lua/test_contract*.lua look at them.
 
 local core = require "rig.core"
 
@@ -74,7 +74,8 @@ function acts.state(_, fixed, w) return { w.state, fixed.list[2] } end
 
 ---A pool like the one that it is in, inside of it.
 function acts.inside(item)
-    local spec = { workers = 2, map = item.spawn and "double" or M.double, module = item.spawn and "contract_jobs" or nil }
+    local spec = { workers = 2, map = item.spawn and "double" or M.double }
+    if item.spawn then spec.module = "contract_jobs" end
     for name, value in pairs(item.spec) do spec[name] = value end
     local pool <close> = assert(require("rig").pool(spec))
     local results = pool:map(5)
