@@ -156,7 +156,8 @@ int proc_exec(struct sys *s, struct proc *p, const struct proc_command *c) {
     fds_close(s, &report[0]);
     if (!failed)
         return pid < 0 ? pid : 0;
-    proc_stop(s, p, 0, NULL); /* it exits by itself; a wish to stop must not keep us from reaping it */
+    /* It exits by itself; a wish to stop must not keep us from reaping it. */
+    proc_stop(s, p, 0, NULL);
     return why;
 }
 

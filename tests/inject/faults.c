@@ -4,18 +4,36 @@
 #include <errno.h>
 #include <string.h>
 
-#define FULL_TABLES {EMFILE, true}, {ENFILE, true}, {ENOMEM, true}
+#define FULL_TABLES                   \
+    {EMFILE, true}, {ENFILE, true}, { \
+        ENOMEM, true                  \
+    }
 
 /* Not here because they cannot fail for what the core gives them: kill of one's own child, futex_wake, sigaction,
  * mask_signals, timer, getsockopt. */
 const struct fault faults_of[SYS_KINDS][FAULTS_MAX] = {
-    [SYS_read] = {{EINTR, false}, {EAGAIN, false}, {EIO, true}, {ECONNRESET, true}, {INJECT_SHORT, true}},
-    [SYS_write] = {{EINTR, false}, {EAGAIN, false}, {EIO, true}, {ENOSPC, true}, {EPIPE, true}, {INJECT_SHORT, true}},
-    [SYS_writev_quiet] = {{EINTR, false}, {EAGAIN, false}, {EIO, true}, {ENOSPC, true}, {EPIPE, true},
+    [SYS_read] =
+        {{EINTR, false}, {EAGAIN, false}, {EIO, true}, {ECONNRESET, true}, {INJECT_SHORT, true}},
+    [SYS_write] = {{EINTR, false},
+                   {EAGAIN, false},
+                   {EIO, true},
+                   {ENOSPC, true},
+                   {EPIPE, true},
+                   {INJECT_SHORT, true}},
+    [SYS_writev_quiet] = {{EINTR, false},
+                          {EAGAIN, false},
+                          {EIO, true},
+                          {ENOSPC, true},
+                          {EPIPE, true},
                           {INJECT_SHORT, true}},
-    [SYS_sendmsg] = {{EINTR, false}, {EAGAIN, false}, {ENOMEM, true}, {EPIPE, true}, {ECONNRESET, true},
+    [SYS_sendmsg] = {{EINTR, false},
+                     {EAGAIN, false},
+                     {ENOMEM, true},
+                     {EPIPE, true},
+                     {ECONNRESET, true},
                      {INJECT_SHORT, true}},
-    [SYS_recvmsg] = {{EINTR, false}, {EAGAIN, false}, {ENOMEM, true}, {ECONNRESET, true}, {INJECT_SHORT, true}},
+    [SYS_recvmsg] =
+        {{EINTR, false}, {EAGAIN, false}, {ENOMEM, true}, {ECONNRESET, true}, {INJECT_SHORT, true}},
     [SYS_pipe] = {FULL_TABLES},
     [SYS_socketpair] = {FULL_TABLES},
     [SYS_close] = {{EINTR, true}, {EIO, true}},
@@ -59,10 +77,14 @@ static const struct {
     const char *name;
 } names[] = {
 #define X(e) {e, #e},
-    X(EINTR) X(EAGAIN) X(EIO) X(ECONNRESET) X(ENOSPC) X(EPIPE) X(ENOMEM) X(EMFILE) X(ENFILE) X(ENOSYS) X(EBUSY) X(EPERM)
-    X(EACCES) X(EROFS) X(ENOTTY) X(EINVAL) X(ENOENT) X(ETXTBSY) X(ECHILD) X(ESRCH)
+    X(EINTR) X(EAGAIN) X(EIO) X(ECONNRESET) X(ENOSPC) X(EPIPE) X(ENOMEM) X(EMFILE) X(ENFILE)
+        X(ENOSYS) X(EBUSY) X(EPERM) X(EACCES) X(EROFS) X(ENOTTY) X(EINVAL) X(ENOENT) X(ETXTBSY)
+            X(ECHILD) X(ESRCH)
 #undef X
-    {INJECT_SHORT, "short"}, {INJECT_LOST, "lost"}, {INJECT_SPURIOUS, "spurious"}, {-1, "kill"},
+                {INJECT_SHORT, "short"},
+    {INJECT_LOST, "lost"},
+    {INJECT_SPURIOUS, "spurious"},
+    {-1, "kill"},
 };
 
 const char *fault_name(int err) {

@@ -85,10 +85,10 @@ static int planned(void) {
 /* ---- most calls: they fail, or do what they do ------------------------------------------------------------ */
 
 #define FAILED(result, kind, err) ((result)((kind) >= SYS_malloc ? 0 : -(intptr_t)(err)))
-#define X(name, result, params, args)                                              \
-    static result plain_##name params {                                            \
-        int err = due(SYS_##name, true);                                           \
-        return err > 0 ? FAILED(result, SYS_##name, err) : sys_behind.name args;   \
+#define X(name, result, params, args)                                            \
+    static result plain_##name params {                                          \
+        int err = due(SYS_##name, true);                                         \
+        return err > 0 ? FAILED(result, SYS_##name, err) : sys_behind.name args; \
     }
 SYS_CALLS(X)
 #undef X
@@ -105,10 +105,10 @@ static int class_of(int fd) {
         return OTHER;
     if (S_ISSOCK(st.st_mode) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0)
         return type == SOCK_STREAM ? STREAM : PACKETS;
-    return S_ISFIFO(st.st_mode)   ? FIFO
-           : S_ISREG(st.st_mode)  ? FILE_
-           : S_ISCHR(st.st_mode)  ? DEVICE
-                                  : OTHER;
+    return S_ISFIFO(st.st_mode)  ? FIFO
+           : S_ISREG(st.st_mode) ? FILE_
+           : S_ISCHR(st.st_mode) ? DEVICE
+                                 : OTHER;
 }
 
 /* What such a descriptor cannot say is not said; n are the bytes that it is to move. */
@@ -117,7 +117,8 @@ static bool fits_fd(int fd, size_t n, bool out) {
     if (class == OTHER) /* an eventfd: it only ever counts */
         return false;
     switch (planned()) {
-    case EAGAIN: return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+    case EAGAIN: /* where streams are handed over, what was written before is there: a queue relies on it */
+        return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 && (out || !inject_plan->hands_over);
     case EIO: return (class & (FILE_ | DEVICE)) != 0;
     case ENOSPC: return class == FILE_ && out;
     /* not of packets: of a queue's both ends are held by all */
@@ -137,12 +138,16 @@ static size_t shorter(size_t n) {
 
 static ssize_t i_read(int fd, void *buf, size_t n) {
     int err = due(SYS_read, fits_fd(fd, n, false));
-    return err == INJECT_SHORT ? sys_behind.read(fd, buf, shorter(n)) : err > 0 ? -err : sys_behind.read(fd, buf, n);
+    return err == INJECT_SHORT ? sys_behind.read(fd, buf, shorter(n))
+           : err > 0           ? -err
+                               : sys_behind.read(fd, buf, n);
 }
 
 static ssize_t i_write(int fd, const void *buf, size_t n) {
     int err = due(SYS_write, fits_fd(fd, n, true));
-    return err == INJECT_SHORT ? sys_behind.write(fd, buf, shorter(n)) : err > 0 ? -err : sys_behind.write(fd, buf, n);
+    return err == INJECT_SHORT ? sys_behind.write(fd, buf, shorter(n))
+           : err > 0           ? -err
+                               : sys_behind.write(fd, buf, n);
 }
 
 static size_t sum_of(const struct iovec *iov, size_t n) {
@@ -203,7 +208,8 @@ static int i_close(int fd) {
 static int i_fcntl(int fd, int cmd, long arg) {
     int want = planned();
     bool fits = (cmd == F_SETPIPE_SZ && (want == EPERM || want == ENOMEM)) ||
-                (cmd == F_DUPFD_CLOEXEC && want == EMFILE) || (cmd == F_ADD_SEALS && want == EBUSY) ||
+                (cmd == F_DUPFD_CLOEXEC && want == EMFILE) ||
+                (cmd == F_ADD_SEALS && want == EBUSY) ||
                 (cmd == F_SETFL && (arg & O_ASYNC) && want == ENOMEM);
     int err = due(SYS_fcntl, fits);
     return err > 0 ? -err : sys_behind.fcntl(fd, cmd, arg);
@@ -211,7 +217,8 @@ static int i_fcntl(int fd, int cmd, long arg) {
 
 static int i_open(const char *path, int flags, mode_t mode) {
     int want = planned();
-    int err = due(SYS_open, (want != ENOSPC && want != EROFS) || (flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0);
+    int err = due(SYS_open, (want != ENOSPC && want != EROFS) ||
+                                (flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0);
     return err > 0 ? -err : sys_behind.open(path, flags, mode);
 }
 
@@ -295,9 +302,9 @@ static __attribute__((constructor)) void fill(void) {
     through.realloc = i_realloc;
 }
 
-#define X(name, result, params, args)                 \
-    static result t_##name params {                   \
-        return through.name args;                     \
+#define X(name, result, params, args) \
+    static result t_##name params {   \
+        return through.name args;     \
     }
 SYS_CALLS(X)
 #undef X

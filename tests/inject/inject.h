@@ -27,9 +27,10 @@ struct inject_plan {
     unsigned role;
     int kind;
     uint64_t at; /* from 1 */
-    int err;     /* an errno, INJECT_SHORT: fewer bytes than asked for, INJECT_LOST: it happened, and says
+    int err; /* an errno, INJECT_SHORT: fewer bytes than asked for, INJECT_LOST: it happened, and says
                     that it did not, INJECT_SPURIOUS: it did not happen, and says that it did */
-    bool hands_over; /* the program passes ends of streams on: one that breaks tells of an end that is certain */
+    bool
+        hands_over; /* the program passes ends of streams on: one that breaks tells of an end that is certain */
     _Atomic int armed;
     _Atomic uint32_t hits;  /* how often it came to pass */
     _Atomic uint32_t unfit; /* it would have, but cannot be for what that call was given */

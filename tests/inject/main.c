@@ -28,15 +28,17 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static uint64_t run_list(const struct program *p, const struct options *o, char **names, struct tally *all) {
+static uint64_t run_list(const struct program *p, const struct options *o, char **names,
+                         struct tally *all) {
     for (; p->name != NULL; p++) {
         struct tally t = {0};
         double before = now();
         if (!is_wanted(p, names))
             continue;
         run_program(p, o, &t);
-        printf("%-24s %6llu points %7llu runs %5llu failed %6.1f s\n", p->name, (unsigned long long)t.points,
-               (unsigned long long)t.runs, (unsigned long long)t.failed, now() - before);
+        printf("%-24s %6llu points %7llu runs %5llu failed %6.1f s\n", p->name,
+               (unsigned long long)t.points, (unsigned long long)t.runs,
+               (unsigned long long)t.failed, now() - before);
         fflush(stdout);
         all->points += t.points;
         all->runs += t.runs;
@@ -65,7 +67,7 @@ int main(int argc, char **argv) {
     int worker = rig_worker_main(argc, argv);
     if (worker >= 0)
         return worker;
-    struct options o = {.sample = getenv("RIG_FULL") != NULL ? 0 : 2, .seconds = 20};
+    struct options o = {.sample = getenv("RIG_FULL") != NULL ? 0 : 1, .seconds = 20};
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--list") == 0) {

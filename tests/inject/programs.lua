@@ -53,7 +53,9 @@ function M.custom()
 end
 
 function M.custom_lines()
-    map_over({ preset = "custom", workers = 2, channel = "socket", delivery = "send", fixed = { by = 3 }, map = triple }, 7)
+    map_over({
+        preset = "custom", workers = 2, channel = "socket", delivery = "send", fixed = { by = 3 }, map = triple,
+    }, 7)
 end
 
 function M.imap_break()
@@ -149,7 +151,8 @@ function M.own_type()
 end
 
 function M.exec()
-    local got, message, code = core.exec { "sh", "-c", "cat; echo err >&2; exit 3", stdin = ("x"):rep(9000), timeout = 10 }
+    local line = "cat; echo err >&2; exit 3"
+    local got, message, code = core.exec { "sh", "-c", line, stdin = ("x"):rep(9000), timeout = 10 }
     if not got then
         if not message or message == "" or not code then violated "a command that could not be run, without words" end
     elseif got.status == 3 and (not ("x"):rep(9000):find(got.stdout, 1, true) or got.stderr ~= "err\n") then

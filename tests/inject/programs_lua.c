@@ -36,7 +36,8 @@ static void say_error(lua_State *L) {
 }
 
 static rig_t *opened(const char *name) {
-    static const rig_options_t options = {.size = sizeof options, .worker_program = "/proc/self/exe"};
+    static const rig_options_t options = {.size = sizeof options,
+                                          .worker_program = "/proc/self/exe"};
     rig_t *rig;
     if (rig_open(&rig, &options) != RIG_OK) {
         fprintf(stderr, "%s\n", rig_error(rig));
@@ -46,7 +47,8 @@ static rig_t *opened(const char *name) {
     lua_State *L = rig->L;
     lua_register(L, "violated", l_violated);
     lua_register(L, "hits_another", l_hits_another);
-    if (luaL_loadfile(L, RIG_INJECT_SOURCE "/programs.lua") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK) {
+    if (luaL_loadfile(L, RIG_INJECT_SOURCE "/programs.lua") != LUA_OK ||
+        lua_pcall(L, 0, 1, 0) != LUA_OK) {
         fprintf(stderr, "%s\n", lua_tostring(L, -1));
         exit(3);
     }
@@ -89,16 +91,24 @@ static void run_host(const char *source, const char *unused) {
     rig_close(rig);
 }
 
-static const char scenario[] = "local rig = require 'rig'\n"
-                               "return rig.scenario { pool = 'builtin', workers = 2, items = 4, iterations = 1,\n"
-                               "  map = function(i) return i end, reduce = rig.sum, expect = 10 }\n";
+static const char scenario[] =
+    "local rig = require 'rig'\n"
+    "return rig.scenario { pool = 'builtin', workers = 2, items = 4, iterations = 1,\n"
+    "  map = function(i) return i end, reduce = rig.sum, expect = 10 }\n";
 
 const struct program lua_programs[] = {
-    {"lua.map.pipe", run_lua, "map_pipe", NULL, false},     {"lua.map.socket", run_lua, "map_socket", NULL, false},
-    {"lua.map.ring", run_lua, "map_ring", NULL, false},     {"lua.map.queue", run_lua, "map_queue", NULL, false},
-    {"lua.imap.break", run_lua, "imap_break", NULL, false}, {"lua.submit", run_lua, "submit", NULL, false},
-    {"lua.custom", run_lua, "custom", NULL, false},         {"lua.custom_lines", run_lua, "custom_lines", NULL, false},
-    {"lua.primitives", run_lua, "primitives", NULL, false}, {"lua.own_type", run_lua, "own_type", NULL, false},
-    {"lua.exec", run_lua, "exec", NULL, false},             {"lua.array", run_lua, "array", NULL, false},
-    {"host", run_host, scenario, NULL, false},              {0},
+    {"lua.map.pipe", run_lua, "map_pipe", NULL, false},
+    {"lua.map.socket", run_lua, "map_socket", NULL, false},
+    {"lua.map.ring", run_lua, "map_ring", NULL, false},
+    {"lua.map.queue", run_lua, "map_queue", NULL, false},
+    {"lua.imap.break", run_lua, "imap_break", NULL, false},
+    {"lua.submit", run_lua, "submit", NULL, false},
+    {"lua.custom", run_lua, "custom", NULL, false},
+    {"lua.custom_lines", run_lua, "custom_lines", NULL, false},
+    {"lua.primitives", run_lua, "primitives", NULL, false},
+    {"lua.own_type", run_lua, "own_type", NULL, false},
+    {"lua.exec", run_lua, "exec", NULL, false},
+    {"lua.array", run_lua, "array", NULL, false},
+    {"host", run_host, scenario, NULL, false},
+    {0},
 };

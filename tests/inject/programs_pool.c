@@ -20,7 +20,8 @@ static void check_tasks(const struct rig_pool *r, int err) {
             (op == LARGE_RESULT ? !s->right : op == FAIL || s->value != i * 3 + sum))
             inject_violated("task %d has a wrong value", (int)i);
         died += s->ends == 1 && s->outcome.kind == OUTCOME_DIED;
-        if (s->ends == 1 && hits_another() && (s->outcome.kind == OUTCOME_CANCELLED || s->outcome.kind == OUTCOME_TIMEOUT))
+        if (s->ends == 1 && hits_another() &&
+            (s->outcome.kind == OUTCOME_CANCELLED || s->outcome.kind == OUTCOME_TIMEOUT))
             inject_violated("task %d was cancelled because of a worker", (int)i);
     }
     if (hits_another() && died > 1)
@@ -37,14 +38,16 @@ static int map_some(struct rig_pool *r) {
         return err; /* not begun */
     check_tasks(r, err);
     if (err < 0 && hits_another())
-        inject_violated("a worker's fault broke the map: %s: %s", strerror(-err), pool_why(r->pool));
+        inject_violated("a worker's fault broke the map: %s: %s", strerror(-err),
+                        pool_why(r->pool));
     return err;
 }
 
 static void use(struct rig_pool *r) {
     int err = pool_wait_ready(r->pool, hang());
     if (err < 0 && hits_another())
-        inject_violated("a worker's fault broke the start: %s: %s", strerror(-err), pool_why(r->pool));
+        inject_violated("a worker's fault broke the start: %s: %s", strerror(-err),
+                        pool_why(r->pool));
     if (err == 0)
         err = map_some(r);
     if (err == 0)

@@ -14,7 +14,8 @@ struct program {
     bool command; /* run executes a program, which is looked at from its beginning: see EXITS */
 };
 
-extern const struct program pool_programs[], lua_programs[], command_programs[]; /* ended by a NULL name */
+extern const struct program pool_programs[], lua_programs[],
+    command_programs[]; /* ended by a NULL name */
 
 struct options {
     unsigned sample; /* so many ordinals of each call at most; 0: all */

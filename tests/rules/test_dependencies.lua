@@ -152,8 +152,9 @@ local function check_floor(floor, allowed)
     lu.assertEquals(wrong, "", "past core/os")
 end
 
--- What the files of core/os may take from libc beside sys.c: a lock that is not waited for outside of its few lines, the
--- linker, which tests replace by a shared object that fails, and memory of this process.
+-- What the files of core/os may take from libc beside sys.c: a lock that is held for a few lines, the linker (tests
+-- give
+-- it shared objects that fail), and memory of this process.
 local may_call = {
     fds = "^pthread_mutex_u?n?lock$",
     dso = "^dl%l+$",
