@@ -153,8 +153,7 @@ local function check_floor(floor, allowed)
 end
 
 -- What the files of core/os may take from libc beside sys.c: a lock that is held for a few lines, the linker (tests
--- give
--- it shared objects that fail), and memory of this process.
+-- give it shared objects that fail), and memory of this process.
 local may_call = {
     fds = "^pthread_mutex_u?n?lock$",
     dso = "^dl%l+$",
