@@ -34,7 +34,7 @@ struct lazy {
     int error;   /* registry reference: what the items' iterator raised */
     int results; /* registry reference: they may come while somebody else waits */
     bool ordered;
-    bool turning; /* inside its own turn, in which items are asked for */
+    bool turning;    /* inside its own turn, in which items are asked for */
     uint32_t ahead;  /* tasks asked for and not taken, at most */
     uint32_t window; /* as many or a few more, a power of two: places */
     size_t most_bytes;

@@ -60,7 +60,7 @@ static int64_t limit_of_start(struct pool *p, struct worker *w, int64_t now) {
 static int64_t limit_of(struct pool *p, struct worker *w, int64_t now) {
     int64_t init_ns = atomic_load(&w->slot->init_ns);
     if (!w->ready && atomic_load(&w->slot->ready_ns) != 0)
-        return DEADLINE_NEVER; /* its word is there, and we have not been */
+        return DEADLINE_NEVER;     /* its word is there, and we have not been */
     if (!w->ready && init_ns != 0) /* its initializer has the time of one task */
         return init_ns + p->config.timeout_ns;
     if (!w->ready)
