@@ -18,9 +18,9 @@ local M = {}
 
 local function new(seed, case_index, p, id)
     local rng, current
-    -- rng stays out of the table itself, so that reading it always passes here and is seeded afresh for each task; tasks
-    -- that never ask for it pay nothing. The index moves out as well: once it stands there again, another task has begun,
-    -- be it of the same number.
+    -- rng stays out of the table itself, so that reading it always passes here and is seeded afresh for each task;
+    -- tasks that never ask for it pay nothing. The index moves out as well: once it stands there again, another task
+    -- has begun, be it of the same number.
     local function get(w, name)
         if name == "index" then return current end
         if name ~= "rng" then return nil end
