@@ -240,8 +240,8 @@ int chunk_next(struct batch *b, uint32_t most, struct chunk **out) {
 }
 
 /* A new chunk of tasks [from, to) of c, whose items begin at byte `at` and end at `end`. */
-static int retry_run(const struct chunk *c, uint32_t from, uint32_t to, size_t at, size_t end) {
-    struct batch *b = c->batch;
+static int retry_run(struct batch *b, const struct chunk *c, uint32_t from, uint32_t to, size_t at,
+                     size_t end) {
     struct chunk *again = chunk_new(b, c->first + from);
     int err = again ? buf_reserve(&again->message.body, end - at) : -ENOMEM;
     if (err < 0) {
@@ -273,21 +273,24 @@ static size_t item_after(const struct buf *body, size_t at) {
 static int cut(const struct chunk *c, uint32_t most) {
     size_t at = 0, run_at = 0;
     uint32_t run = UINT32_MAX; /* first task of the run of open ones, if there is one */
+    struct batch *b = c->batch;
     int err = 0;
-    for (uint32_t i = 0; c->batch != NULL && i < c->count && err == 0; i++) {
-        bool open = account_is_open(&c->batch->account, c->first + i);
+    if (b == NULL)
+        return 0;
+    for (uint32_t i = 0; i < c->count && err == 0; i++) {
+        bool open = account_is_open(&b->account, c->first + i);
         if (open && run == UINT32_MAX) {
             run = i;
             run_at = at;
         } else if (run != UINT32_MAX && (!open || i - run == most)) {
-            err = retry_run(c, run, i, run_at, at);
+            err = retry_run(b, c, run, i, run_at, at);
             run = open ? i : UINT32_MAX;
             run_at = at;
         }
         at = item_after(&c->message.body, at);
     }
     if (err == 0 && run != UINT32_MAX)
-        err = retry_run(c, run, c->count, run_at, at);
+        err = retry_run(b, c, run, c->count, run_at, at);
     return err;
 }
 
