@@ -38,7 +38,7 @@ end
 
 TestHuge = {}
 
-for _, channel in ipairs { "socket", "pipe", "queue" } do
+for _, channel in ipairs { "socket", "pipe", "ring", "queue" } do
     TestHuge["test_a_string_to_a_worker_by_" .. channel] = function()
         need_memory()
         local long = long_string()
