@@ -35,8 +35,8 @@ static void push_pieces(lua_State *L, struct buf *scratch) {
         lua_error(L);
 }
 
-/* core.encode(v) -> string; raises with the path to what cannot be encoded. */
-static int f_encode(lua_State *L) {
+/* The only argument's bytes, in the scratch buffer; raises with the path to what cannot be encoded. */
+static struct buf *encode_argument(lua_State *L) {
     struct buf *scratch = &state_get(L)->scratch;
     struct codec_error err;
     luaL_checkany(L, 1);
@@ -45,8 +45,14 @@ static int f_encode(lua_State *L) {
     int code = codec_encode(L, 1, scratch, &err);
     if (code < 0) {
         buf_clear(scratch);
-        return codec_raise(L, code, &err, "value");
+        codec_raise(L, code, &err, "value");
     }
+    return scratch;
+}
+
+/* core.encode(v) -> string; raises with the path to what cannot be encoded. */
+static int f_encode(lua_State *L) {
+    struct buf *scratch = encode_argument(L);
     if (scratch->n_pieces == 0)
         push_plain(L, scratch);
     else
@@ -108,16 +114,7 @@ static int push_copy(lua_State *L, struct buf *scratch) {
 
 /* core.copy(v) -> v as it would come out in another process; raises with the path to what cannot cross. */
 static int f_copy(lua_State *L) {
-    struct buf *scratch = &state_get(L)->scratch;
-    struct codec_error err;
-    luaL_checkany(L, 1);
-    luaL_argcheck(L, lua_gettop(L) == 1, 2, "too many arguments");
-    buf_clear(scratch);
-    int code = codec_encode(L, 1, scratch, &err);
-    if (code < 0) {
-        buf_clear(scratch);
-        return codec_raise(L, code, &err, "value");
-    }
+    struct buf *scratch = encode_argument(L);
     return push_copy(L, scratch);
 }
 

@@ -265,19 +265,8 @@ static int l_drain(lua_State *L) {
     return 1;
 }
 
-/* pool:submitted() -> how many have not ended */
-static int l_submitted(lua_State *L) {
-    struct bind_pool *b = bind_pool_check(L);
-    struct futures *f = &b->futures;
-    uint64_t ended = f->batch != NULL ? batch_account(f->batch)->n - pool_under_way(f->batch) : 0;
-    lua_pushinteger(L, (lua_Integer)(f->next - ended));
-    return 1;
-}
-
 void futures_open(lua_State *L) {
-    static const luaL_Reg methods[] = {{"submit", l_submit}, {"apply", l_apply},
-                                       {"await", l_await},   {"cancel", l_cancel},
-                                       {"drain", l_drain},   {"submitted", l_submitted},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"submit", l_submit}, {"apply", l_apply}, {"await", l_await},
+                                       {"cancel", l_cancel}, {"drain", l_drain}, {NULL, NULL}};
     luaL_setfuncs(L, methods, 0);
 }

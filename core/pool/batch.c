@@ -5,13 +5,6 @@
 
 #include "pool/inside.h"
 
-struct batch *batch_of(const struct pool *p, uint32_t epoch) {
-    struct batch *b = p->batches;
-    while (b != NULL && b->epoch != epoch)
-        b = b->next;
-    return b;
-}
-
 bool batch_any_open(const struct pool *p) {
     const struct batch *b = p->batches;
     while (b != NULL && b->account.open == 0)

@@ -218,9 +218,6 @@ int chunk_again(struct batch *b, uint32_t most, struct chunk **out) {
 }
 
 int chunk_next(struct batch *b, uint32_t most, struct chunk **out) {
-    int again = chunk_again(b, most, out);
-    if (again != 0)
-        return again;
     if (b->exhausted || b->gone || b->error < 0)
         return 0;
     struct chunk *c = chunk_new(b, b->account.n);

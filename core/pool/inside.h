@@ -184,8 +184,7 @@ bool step_came(const struct pool *p, int at);
 struct worker *pool_worker(struct pool *p, unsigned id);
 
 /* batch.c */
-struct batch *batch_of(const struct pool *p, uint32_t epoch); /* NULL: there is none any more */
-bool batch_any_open(const struct pool *p);                    /* a task is under way */
+bool batch_any_open(const struct pool *p); /* a task is under way */
 /* Hands an outcome to the batch's owner; an error of the callback ends the batch. */
 void batch_tell(struct batch *b, const struct outcome *o, const uint8_t *value, size_t len,
                 struct block *owner);

@@ -144,8 +144,8 @@ static bool is_skipped(const struct slot *slot, uint64_t key) {
 static bool may_begin(struct worker_self *self, uint32_t epoch, uint64_t task) {
     struct slot *slot = self->slot;
     atomic_store(&slot->current, task + 1);
-    while (atomic_load(&slot->halt) !=
-           0) { /* it is about to be killed, or the coordinator was late */
+    /* it is about to be killed, or the coordinator was late */
+    while (atomic_load(&slot->halt) != 0) {
         atomic_store(&slot->current, 0);
         sys_nanosleep(self->pool->sys, clock_now_ns() + 100000);
         atomic_store(&slot->current, task + 1);

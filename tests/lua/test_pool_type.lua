@@ -28,42 +28,12 @@ local function open_line(pool, lines, id, fn)
     lines[id], lines.id_of[near] = near, id
 end
 
--- One task at a time to whoever is free; another worker in the place of one that died.
+-- A type that is right, under a name of its own.
 local function by_hand()
-    return {
-        name = new_name(),
-        axes = { start = "fork", delivery = { "inherit", "shm" }, channel = "socket", barrier = { true, false } },
-        start = function(pool)
-            local lines = { id_of = {} }
-            for id = 1, pool.workers do open_line(pool, lines, id) end
-            return lines
-        end,
-        map = function(pool, lines, tasks)
-            local function give(id)
-                local index, item = tasks()
-                if not index then return end
-                pool:assign(index, id)
-                lines[id]:put { index, item }
-            end
-            for id = 1, pool.workers do give(id) end
-            while pool:out() > 0 do
-                for _, line in ipairs(assert(rig.poll(lines))) do
-                    local id, answer = lines.id_of[line], line:get()
-                    if answer then
-                        pool:finish(table.unpack(answer, 1, 3))
-                    else
-                        pool:lost(id)
-                        line:close()
-                        open_line(pool, lines, id)
-                    end
-                    give(id)
-                end
-            end
-        end,
-        close = function(_, lines)
-            for _, line in ipairs(lines) do line:close() end
-        end,
-    }
+    local spec = {}
+    for key, v in pairs(require "own_type") do spec[key] = v end
+    spec.name = new_name()
+    return spec
 end
 
 local function changed(changes)

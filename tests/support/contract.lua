@@ -73,54 +73,9 @@ for _, preset in ipairs(axes.presets) do
     end
 end
 
--- One task at a time to whoever is free, another worker in the place of one that died.
-local function serve(pool, line)
-    for task in function() return line:get() end do
-        line:put { task[1], pool:run_task(task[1], task[2]) }
-    end
-end
-
-local function open_line(pool, lines, id)
-    local near, far = assert(rig.socketpair())
-    assert(pool:fork(id, serve, pool, far))
-    far:close()
-    lines[id], lines.id_of[near] = near, id
-end
-
-rig.pool_type {
-    name = "by_turns", about = "one task at a time to whoever is free",
-    axes = { start = "fork", delivery = { "inherit", "shm" }, channel = "socket", barrier = { true, false } },
-    start = function(pool)
-        local lines = { id_of = {} }
-        for id = 1, pool.workers do open_line(pool, lines, id) end
-        return lines
-    end,
-    map = function(pool, lines, tasks)
-        local function give(id)
-            local index, item = tasks()
-            if not index then return end
-            pool:assign(index, id)
-            lines[id]:put { index, item }
-        end
-        for id = 1, pool.workers do give(id) end
-        while pool:out() > 0 do
-            for _, line in ipairs(assert(rig.poll(lines))) do
-                local id, answer = lines.id_of[line], line:get()
-                if answer then
-                    pool:finish(table.unpack(answer, 1, 3))
-                else
-                    pool:lost(id)
-                    line:close()
-                    open_line(pool, lines, id)
-                end
-                give(id)
-            end
-        end
-    end,
-    close = function(_, lines)
-        for _, line in ipairs(lines) do line:close() end
-    end,
-}
+local by_turns = require "own_type"
+by_turns.name, by_turns.about = "by_turns", "one task at a time to whoever is free"
+rig.pool_type(by_turns)
 dofile(rigtest.source "scenarios/own_pool.lua")         -- declares the pool type `dealt`
 for _, name in ipairs { "by_turns", "dealt" } do
     assert(add(M.subjects, "type=" .. name, "type", { preset = name }) == nil)

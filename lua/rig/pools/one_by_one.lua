@@ -45,7 +45,7 @@ function M.over(pool, workers)
 
     function pool:lazy(items, _, ahead, _, raise)
         local next_item = items_of.each(items)
-        local most = math.max(1, math.min(ahead, pool.portion or PORTION * workers))
+        local most = math.max(1, math.min(ahead, PORTION * workers))
         local portion, taken, base, ended, raised = { n = 0 }, 0, 0, false, nil
         -- what the source raises comes after the results of the items before it
         local function ask()

@@ -7,6 +7,7 @@
 --- how many are ready, how long they were busy and how many tasks were run at all.
 
 local core = require "rig.core"
+local guarded = require "rig.pools.guarded"
 local trace = require "rig.trace"
 
 local M = {}
@@ -23,14 +24,6 @@ M.COUNTED, M.BYTES_IN, M.BYTES_OUT, M.MESSAGES_IN, M.MESSAGES_OUT = 6, 7, 8, 9, 
 ---@return integer
 function M.slot(id)
     return (id - 1) * M.SLOTS
-end
-
-local function caller(timeout)
-    if timeout then
-        return function(fn, ...) return core.call_within(timeout, fn, ...) end
-    end
-    local handler = trace.handler
-    return function(fn, ...) return xpcall(fn, handler, ...) end
 end
 
 ---The worker's own process holds the fixed data from now on.
@@ -145,7 +138,7 @@ end
 ---@param ... any its arguments
 function M.main(pool, id, words, fn, ...)
     local self = getmetatable(pool).self
-    local me = { id = id, words = words, call = caller(self.options.timeout) }
+    local me = { id = id, words = words, call = guarded.caller(self.options.timeout) }
     self.me = me
     local ok, message = xpcall(function(...)
         me.w = self.options.worker(id)

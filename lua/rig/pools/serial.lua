@@ -5,6 +5,7 @@
 
 local core = require "rig.core"
 local items_of = require "rig.pools.items"
+local guarded = require "rig.pools.guarded"
 local trace = require "rig.trace"
 
 local M = {}
@@ -13,22 +14,13 @@ local M = {}
 local Pool = { __name = "rig.serial_pool" }
 Pool.__index = Pool
 
--- One protected call: true and what came back, or false, a message, and whether it was the time that ran out.
-local function caller(timeout)
-    if timeout then
-        return function(fn, ...) return core.call_within(timeout, fn, ...) end
-    end
-    local handler = trace.handler
-    return function(fn, ...) return xpcall(fn, handler, ...) end
-end
-
 ---@param options table as for core.pool: map, init, finish, fixed, p, timeout; worker makes `w`
 ---@return rig.SerialPool? pool
 ---@return string? message
 ---@return string? code
 function M.new(options)
     local pool = setmetatable({
-        options = options, call = caller(options.timeout), account = core.account(1), w = options.worker(1),
+        options = options, call = guarded.caller(options.timeout), account = core.account(1), w = options.worker(1),
         started = core.now(), tasks = 0,
     }, Pool)
     if options.init then
