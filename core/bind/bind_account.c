@@ -111,6 +111,26 @@ static void take_details(lua_State *L, struct outcome *o) {
     lua_pop(L, 1); /* the table keeps it */
 }
 
+/* Of the first so many failures of a map, what is known. */
+static void keep_failure(lua_State *L, struct bind_account *a, const struct outcome *o) {
+    if (a->n_failures == FAILURES_MAX)
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, a->failures);
+    push_failure(L, o);
+    lua_rawseti(L, -2, ++a->n_failures);
+}
+
+/* a:retried(task, outcome, { as for finish }): an attempt failed, and another one follows */
+static int l_retried(lua_State *L) {
+    struct bind_account *a = check(L);
+    struct outcome o = {.task = check_task(L), .kind = check_kind(L), .retried = true};
+    take_details(L, &o);
+    if (!account_is_open(&a->account, o.task))
+        return luaL_error(L, "retried: task %I has ended, or never was", (LUAI_UACINT)o.task + 1);
+    keep_failure(L, a, &o);
+    return 0;
+}
+
 /* a:finish(task, outcome [, worker]) or a:finish(task, outcome, { worker =, pid =, signal =, exit =, message = }]) -> true, or false when
  * the task had ended before: this second end does not count */
 static int l_finish(lua_State *L) {
@@ -127,11 +147,8 @@ static int l_finish(lua_State *L) {
     if (err == -ENOENT)
         return luaL_error(L, "finish: there is no task %I, or no worker %d",
                           (LUAI_UACINT)o.task + 1, (int)o.worker);
-    if (err == 0 && o.kind != OUTCOME_OK && a->n_failures < FAILURES_MAX) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, a->failures);
-        push_failure(L, &o);
-        lua_rawseti(L, -2, ++a->n_failures);
-    }
+    if (err == 0 && o.kind != OUTCOME_OK)
+        keep_failure(L, a, &o);
     lua_pushboolean(L, err == 0);
     return 1;
 }
@@ -166,9 +183,10 @@ static int l_gc(lua_State *L) {
 }
 
 void bind_account(lua_State *L) {
-    static const luaL_Reg methods[] = {{"begin", l_begin},   {"add", l_add},   {"assign", l_assign},
-                                       {"finish", l_finish}, {"open", l_open}, {"report", l_report},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"begin", l_begin},     {"add", l_add},
+                                       {"assign", l_assign},   {"finish", l_finish},
+                                       {"open", l_open},       {"report", l_report},
+                                       {"retried", l_retried}, {NULL, NULL}};
     luaL_newmetatable(L, account_name);
     lua_pushcfunction(L, l_gc);
     lua_setfield(L, -2, "__gc");

@@ -128,6 +128,8 @@ static void take_config(lua_State *L, struct bind_pool *b, struct pool_config *c
     c->chunk = (uint32_t)take_number(L, "chunk", 0, UINT32_MAX);
     c->max_tasks = (uint64_t)take_number(L, "max_tasks", 0, 1e15);
     c->max_messages = (uint64_t)take_number(L, "max_messages", 0, 1e15);
+    c->board = (size_t)take_number(L, "board", 0, 1e7);
+    c->retry = (uint32_t)take_number(L, "retry", 0, 1e6);
     c->timeout_ns = (int64_t)(take_number(L, "timeout", 0, 1e9) * 1e9);
     lua_getfield(L, 1, "barrier");
     c->barrier = lua_toboolean(L, -1);
@@ -307,9 +309,15 @@ void bind_pool(lua_State *L) {
                                     {"__close", l_terminate},
                                     {"__tostring", l_tostring},
                                     {NULL, NULL}};
-    static const luaL_Reg methods[] = {
-        {"wait_ready", l_wait_ready}, {"run", l_run},     {"sample", l_sample}, {"close", l_close},
-        {"terminate", l_terminate},   {"stats", l_stats}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"wait_ready", l_wait_ready},
+                                       {"run", l_run},
+                                       {"sample", l_sample},
+                                       {"close", l_close},
+                                       {"terminate", l_terminate},
+                                       {"stats", l_stats},
+                                       {"board_get", pool_board_get},
+                                       {"board_set", pool_board_set},
+                                       {NULL, NULL}};
     static const luaL_Reg functions[] = {{"pool", l_pool}, {NULL, NULL}};
     luaL_newmetatable(L, pool_name);
     luaL_setfuncs(L, meta, 0);

@@ -47,4 +47,8 @@ void push_report(lua_State *L, const struct pool *p, int failures);
 void push_account(lua_State *L, const struct account *a, int failures);
 int push_stats(lua_State *L, struct pool *p);
 
+/* bind_fault.c: methods of a pool. */
+int pool_board_get(lua_State *L);
+int pool_board_set(lua_State *L);
+
 #endif

@@ -211,7 +211,7 @@ static int l_finish(lua_State *L) {
     return after_reap(L, h, got);
 }
 
-static int signal_number(lua_State *L, int arg) {
+int handle_signal(lua_State *L, int arg) {
     if (lua_isinteger(L, arg))
         return (int)lua_tointeger(L, arg);
     const char *name = luaL_optstring(L, arg, "TERM");
@@ -230,7 +230,7 @@ static int signal_number(lua_State *L, int arg) {
 /* p:kill([signal]) -> true | nil, message, code */
 static int l_kill(lua_State *L) {
     struct handle *h = check_proc(L);
-    int sig = signal_number(L, 2);
+    int sig = handle_signal(L, 2);
     int err = proc_signal(&h->state->sys, &h->u.proc, sig);
     if (err < 0)
         return state_fail(L, err, "send signal %d to a process", sig);

@@ -61,6 +61,8 @@ static int take_submitted(void *ctx, const struct outcome *o, const uint8_t *val
     struct futures *f = &b->futures;
     lua_State *L = b->job.L;
     bool ok = o->kind == OUTCOME_OK;
+    if (o->retried)
+        return 0;
     if (f->applying && o->task == f->applied) {
         if (push_end(L, o, value, len, owner) < 0)
             return -EBADMSG;

@@ -43,6 +43,9 @@ void handle_methods(lua_State *L, enum handle_kind kind, const luaL_Reg *methods
 /* Closes whatever it is; nothing in a process that does not own it. */
 void handle_close(struct handle *h);
 
+/* A signal, by its name or number; raises. SIGTERM when there is none. */
+int handle_signal(lua_State *L, int arg);
+
 /* Optional argument of seconds -> deadline; none or nil: never. */
 int64_t handle_deadline(lua_State *L, int arg);
 

@@ -84,6 +84,8 @@ static int take_result(void *ctx, const struct outcome *o, const uint8_t *value,
     struct lazy *z = ctx;
     lua_State *L = z->b->job.L;
     size_t used;
+    if (o->retried)
+        return 0;
     uint64_t n = z->ordered ? o->task : z->arrived;
     struct place *place = &z->places[n % z->window];
     bool ok = o->kind == OUTCOME_OK;

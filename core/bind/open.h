@@ -31,6 +31,7 @@ void bind_array(lua_State *L);
 void bind_codec(lua_State *L);
 void bind_cpus(lua_State *L);
 void bind_exec(lua_State *L);
+void bind_fault(lua_State *L);
 void bind_misc(lua_State *L);
 void bind_pipe(lua_State *L);
 void bind_pool(lua_State *L);

@@ -15,11 +15,15 @@ static void set_seconds(lua_State *L, const char *name, int64_t ns) {
 }
 
 void push_failure(lua_State *L, const struct outcome *o) {
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     set_int(L, "task", (int64_t)o->task + 1);
     lua_pushstring(L, outcome_names[o->kind]);
     lua_setfield(L, -2, "outcome");
     set_int(L, "attempt", o->attempt);
+    if (o->retried) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "retried");
+    }
     if (o->worker > 0)
         set_int(L, "worker", o->worker);
     if (o->pid > 0)
@@ -136,6 +140,7 @@ int push_stats(lua_State *L, struct pool *p) {
     lua_setfield(L, -2, "workers");
     set_int(L, "replaced", (int64_t)c.replaced);
     set_int(L, "renewed", (int64_t)c.renewed);
+    set_int(L, "retried", (int64_t)c.retried);
     lua_createtable(L, 0, 2);
     set_int(L, "workers", (int64_t)c.undelivered_workers);
     set_int(L, "bytes", (int64_t)c.undelivered_bytes);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
+#include "os/fault.h"
 #include "os/fds.h"
 #include "os/ready.h"
 
@@ -62,9 +63,24 @@ ssize_t fd_read_some(struct sys *s, int fd, void *to, size_t n) {
     }
 }
 
+/* Piece by piece, until the process is told that it has written enough. */
+static ssize_t write_torn(struct sys *s, int fd, enum fd_type type, const struct iovec *iov,
+                          int n) {
+    while (n > 1 && iov->iov_len == 0)
+        iov++, n--;
+    struct iovec part = {.iov_base = iov->iov_base, .iov_len = fault_room(s, iov->iov_len)};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t put = type == FD_SOCKET ? sys_sendmsg(s, fd, &m, 0) : sys_writev_quiet(s, fd, &part, 1);
+    if (put > 0)
+        fault_wrote(s, (size_t)put);
+    return put;
+}
+
 ssize_t fd_write_some(struct sys *s, int fd, enum fd_type type, const struct iovec *iov, int n) {
     struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
     for (;;) {
+        if (fault_is_set())
+            return write_torn(s, fd, type, iov, n);
         ssize_t put =
             type == FD_SOCKET ? sys_sendmsg(s, fd, &m, 0) : sys_writev_quiet(s, fd, iov, n);
         if (put != -EINTR || (s->stop != NULL && s->stop->signo != 0))

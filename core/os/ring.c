@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "os/fault.h"
+
 /* A long write is shown in pieces of this size, so that the reader copies while the writer does. */
 #define SHOW_EVERY ((size_t)32 << 10)
 /* Looks between two readings of the clock. */
@@ -104,6 +106,18 @@ static size_t write_one(struct ring *r, const uint8_t *from, size_t n) {
     return done;
 }
 
+/* As much as may still be written, for everybody to see, and then no more: see fault.h. */
+static ssize_t write_torn(struct ring *r, const struct iovec *iov, int n) {
+    while (n > 1 && iov->iov_len == 0)
+        iov++, n--;
+    size_t room = fault_room(r->sys, iov->iov_len);
+    size_t put = write_one(r, iov->iov_base, room);
+    ring_show(r);
+    if (put > 0)
+        fault_wrote(r->sys, put);
+    return (ssize_t)put;
+}
+
 ssize_t ring_write_some(struct ring *r, const struct iovec *iov, int n) {
     size_t want = 0, done = 0;
     for (int i = 0; i < n; i++)
@@ -111,6 +125,8 @@ ssize_t ring_write_some(struct ring *r, const struct iovec *iov, int n) {
     int err = space(r) < want ? look(r) : 0;
     if (err < 0)
         return err;
+    if (fault_is_set())
+        return write_torn(r, iov, n);
     for (int i = 0; i < n; i++) {
         size_t put = write_one(r, iov[i].iov_base, iov[i].iov_len);
         done += put;

@@ -191,6 +191,15 @@ static int k_nanosleep(int64_t until_ns) {
     struct timespec t = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     return -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
+/* SIGCONT to ourselves, then, even if we are stopped: a timer runs on, and no other process is needed. */
+static int k_continue_after(int64_t ns) {
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
+    struct itimerspec t = {.it_value = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}};
+    timer_t timer;
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+        return -errno;
+    OR_ERRNO(int, timer_settime(timer, 0, &t, NULL));
+}
 static int k_timer(const struct itimerval *t) {
     OR_ERRNO(int, setitimer(ITIMER_REAL, t, NULL));
 }

@@ -64,6 +64,7 @@
     X(cores, int, (pid_t pid), (pid))                                                             \
     X(nanosleep, int, (int64_t until_ns), (until_ns))                                             \
     X(timer, int, (const struct itimerval *t), (t))                                               \
+    X(continue_after, int, (int64_t ns), (ns))                                                    \
     X(map, int, (void **addr, size_t n, int prot, int flags, int fd), (addr, n, prot, flags, fd)) \
     X(unmap, int, (void *addr, size_t n), (addr, n))                                              \
     X(remap, int, (void **addr, size_t old, size_t n, int flags, void *to),                       \

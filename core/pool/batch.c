@@ -204,7 +204,7 @@ int pool_cancel(struct batch *b, uint64_t task) {
         return 0;
     for (unsigned i = 0; i < p->config.workers; i++) {
         struct worker *w = &p->workers[i];
-        if (w->proc.pid <= 0 || (!shared && chunk_find(&w->chunks, b->epoch, task) == NULL))
+        if (w->proc.pid <= 0 || (!shared && chunk_open(&w->chunks, b->epoch, task) == NULL))
             continue;
         if (w->doomed && w->doom_key == task_key(b->epoch, task))
             return w->doom == OUTCOME_CANCELLED;

@@ -35,7 +35,8 @@ struct boot {
     uint32_t workers, chunk, barrier;
     int64_t timeout_ns;
     uint64_t max_tasks, max_messages;
-    uint64_t slots_size;
+    uint64_t slots_size;  /* with the board behind the slots */
+    uint64_t board;       /* its words */
     uint64_t placed_size; /* of the fixed data with delivery=shm */
     uint64_t job_size;    /* bytes behind this struct */
 };

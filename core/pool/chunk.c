@@ -48,6 +48,7 @@ static struct chunk *chunk_new(struct batch *b, uint64_t first) {
     *c = (struct chunk){.batch = b,
                         .epoch = b->epoch,
                         .first = first,
+                        .attempt = 1,
                         .message = {.head.type = FRAME_TASKS, .kept = true, .body = body}};
     return c;
 }
@@ -83,9 +84,18 @@ struct chunk *chunk_pop(struct chunk_list *l) {
     return c;
 }
 
-struct chunk *chunk_find(const struct chunk_list *l, uint32_t epoch, uint64_t task) {
+struct chunk *chunk_open(const struct chunk_list *l, uint32_t epoch, uint64_t task) {
     struct chunk *c = l->first;
-    while (c != NULL && !(c->epoch == epoch && task >= c->first && task - c->first < c->count))
+    while (c != NULL &&
+           !(c->epoch == epoch && task >= c->first + c->ended && task - c->first < c->count))
+        c = c->next;
+    return c;
+}
+
+struct chunk *chunk_of(const struct chunk_list *l, const struct frame_head *head) {
+    struct chunk *c = l->first;
+    while (c != NULL &&
+           !(c->epoch == head->epoch && c->first == head->first && c->count == head->count))
         c = c->next;
     return c;
 }
@@ -238,7 +248,7 @@ int chunk_next(struct batch *b, uint32_t most, struct chunk **out) {
 
 /* A new chunk of tasks [from, to) of c, whose items begin at byte `at` and end at `end`. */
 static int retry_run(struct batch *b, const struct chunk *c, uint32_t from, uint32_t to, size_t at,
-                     size_t end) {
+                     size_t end, uint32_t attempt) {
     struct chunk *again = chunk_new(b, c->first + from);
     int err = again ? buf_reserve(&again->message.body, end - at) : -ENOMEM;
     if (err < 0) {
@@ -249,6 +259,7 @@ static int retry_run(struct batch *b, const struct chunk *c, uint32_t from, uint
     buf_read(&c->message.body, at, again->message.body.data, end - at);
     again->message.body.len = end - at;
     again->count = to - from;
+    again->attempt = attempt;
     again->message.head.first = again->first;
     again->message.head.count = again->count;
     again->message.head.epoch = again->epoch;
@@ -275,22 +286,29 @@ static int cut(const struct chunk *c, uint32_t most) {
     if (b == NULL)
         return 0;
     for (uint32_t i = 0; i < c->count && err == 0; i++) {
-        bool open = account_is_open(&b->account, c->first + i);
+        bool open = i >= c->ended && account_is_open(&b->account, c->first + i);
         if (open && run == UINT32_MAX) {
             run = i;
             run_at = at;
         } else if (run != UINT32_MAX && (!open || i - run == most)) {
-            err = retry_run(b, c, run, i, run_at, at);
+            err = retry_run(b, c, run, i, run_at, at, c->attempt);
             run = open ? i : UINT32_MAX;
             run_at = at;
         }
         at = item_after(&c->message.body, at);
     }
     if (err == 0 && run != UINT32_MAX)
-        err = retry_run(b, c, run, c->count, run_at, at);
+        err = retry_run(b, c, run, c->count, run_at, at, c->attempt);
     return err;
 }
 
 int chunk_retry(const struct chunk *c) {
     return cut(c, UINT32_MAX);
+}
+
+int chunk_try_again(const struct chunk *c, uint32_t i) {
+    size_t at = 0;
+    for (uint32_t before = 0; before < i; before++)
+        at = item_after(&c->message.body, at);
+    return retry_run(c->batch, c, i, i + 1, at, item_after(&c->message.body, at), c->attempt + 1);
 }

@@ -10,8 +10,10 @@
 #include "pool/stream.h"
 
 #define POOL_WORKERS_MAX 4096
-#define SLOT_RESULTS     ((size_t)32 << 10)
-#define SLOT_SKIPS       8 /* a power of two */
+/* Slots begin on pages of their own. */
+#define SLOT_EACH    ((sizeof(struct slot) + 4095) & ~(size_t)4095)
+#define SLOT_RESULTS ((size_t)32 << 10)
+#define SLOT_SKIPS   8 /* a power of two */
 
 /* Memory that a worker shares with the coordinator, which reads it while the worker runs (times,
  * counts) and after its death (what it was doing, and results that it had not sent). Stores are
@@ -45,6 +47,7 @@ struct chunk {
     uint32_t epoch;
     uint64_t first;
     uint32_t count, ended;
+    uint32_t attempt; /* from 1: which one this is of its tasks */
 };
 
 struct chunk_list {
@@ -103,7 +106,7 @@ struct pool {
     struct pool_config config;
     struct buf fixed;
     struct worker *workers;
-    void *slots;
+    void *slots; /* one for each worker; behind them the board */
     size_t slots_size;
     struct queue *tasks, *results, *fixed_queue; /* NULL where the axes need none */
     struct spawn *spawn;                         /* start_spawn.c's own; else NULL */
@@ -161,6 +164,8 @@ static inline uint64_t task_key(uint32_t epoch, uint64_t task) {
 int worker_begin(struct pool *p, struct worker *w);
 /* Settles the accounts of a worker that was reaped and replaces it, if the pool goes on. */
 int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end);
+/* In a worker: pool_board finds it. */
+void pool_show_board(const struct pool *p);
 void pool_say(struct pool *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* worker.c: the life of a worker. */
@@ -213,7 +218,10 @@ int chunk_next(struct batch *b, uint32_t most, struct chunk **out);
 /* The same of those only that come back from a worker and were not cancelled meanwhile. */
 int chunk_again(struct batch *b, uint32_t most, struct chunk **out);
 void chunk_append(struct chunk_list *l, struct chunk *c);
-struct chunk *chunk_find(const struct chunk_list *l, uint32_t epoch, uint64_t task);
+/* The one in which the task has not ended: an attempt at it that failed may lie in another. */
+struct chunk *chunk_open(const struct chunk_list *l, uint32_t epoch, uint64_t task);
+/* The one of a message whose head this is. */
+struct chunk *chunk_of(const struct chunk_list *l, const struct frame_head *head);
 void chunk_remove(struct chunk_list *l, struct chunk *c);
 /* Keeps it for the next one. */
 void chunk_release(struct pool *p, struct chunk *c);
@@ -221,5 +229,7 @@ void chunk_free_all(struct chunk_list *l);
 struct chunk *chunk_pop(struct chunk_list *l);
 /* Puts the tasks of c that have not ended on its batch's `retry`. */
 int chunk_retry(const struct chunk *c);
+/* Puts one task of c, the i-th from 0, there for another attempt. */
+int chunk_try_again(const struct chunk *c, uint32_t i);
 
 #endif

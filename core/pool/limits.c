@@ -37,7 +37,7 @@ static bool has_tasks(struct pool *p, struct worker *w) {
         return w->chunks.n > 0;
     struct frame_head claim = w->slot->claim;
     if (frame_check(&claim) == 0 && claim.type == FRAME_TASKS &&
-        chunk_find(&p->in_queue, claim.epoch, claim.first) != NULL)
+        chunk_of(&p->in_queue, &claim) != NULL)
         return true;
     return w->ready && queue_has_waiting(p->tasks); /* it does not come and take it */
 }

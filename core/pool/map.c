@@ -24,6 +24,20 @@ struct record {
     struct block *owner;
 };
 
+/* One more attempt at the i-th task of c, if it is to have one: its owner is told of the one that failed. */
+static bool is_tried_again(struct chunk *c, uint32_t i, struct outcome *o) {
+    struct batch *b = c->batch;
+    struct pool *p = b->pool;
+    if (c->attempt > p->config.retry || !account_is_open(&b->account, o->task))
+        return false;
+    if (chunk_try_again(c, i) < 0)
+        return false; /* no memory for that: it ends as it did */
+    p->count.retried++;
+    o->retried = true;
+    batch_tell(b, o, NULL, 0, NULL);
+    return true;
+}
+
 static void end_task(struct worker *w, struct chunk *c, const struct record *r) {
     static const enum outcome_kind kinds[] = {
         [RESULT_OK] = OUTCOME_OK,
@@ -34,15 +48,19 @@ static void end_task(struct worker *w, struct chunk *c, const struct record *r) 
     struct outcome o = {.task = r->task,
                         .kind = kinds[r->status],
                         .worker = w->id,
-                        .attempt = 1,
+                        .attempt = c->attempt,
                         .pid = w->proc.pid,
                         .exit_code = -1};
-    if (b == NULL || b->error < 0 || account_finish(&b->account, r->task, o.kind, w->id) < 0)
-        return; /* given up or cancelled */
+    if (b == NULL || b->error < 0)
+        return; /* given up */
     if (r->status == RESULT_FAILED) {
         o.message = (const char *)r->value;
         o.message_len = r->len;
+        if (is_tried_again(c, (uint32_t)(r->task - c->first), &o))
+            return;
     }
+    if (account_finish(&b->account, r->task, o.kind, w->id) < 0)
+        return; /* cancelled */
     batch_tell(b, &o, r->status == RESULT_OK ? r->value : NULL, r->status == RESULT_OK ? r->len : 0,
                r->owner);
 }
@@ -62,14 +80,12 @@ static int take_records(struct pool *p, struct worker *w, const struct frame_hea
         r.value = at;
         r.task = head->first + number;
         at += r.len;
-        if (c == NULL || r.task < c->first || r.task - c->first >= c->count)
-            c = chunk_find(list, head->epoch, r.task);
+        if (c == NULL || r.task < c->first + c->ended || r.task - c->first >= c->count)
+            c = chunk_open(list, head->epoch, r.task);
         if (c == NULL)
             continue;
         uint32_t place = (uint32_t)(r.task - c->first);
-        if (place < c->ended)
-            continue; /* a worker runs a chunk's tasks in their order */
-        if (place > c->ended)
+        if (place > c->ended) /* a worker runs a chunk's tasks in their order */
             return -EBADMSG;
         w->ended_tasks++;
         end_task(w, c, &r);
@@ -106,8 +122,7 @@ static struct chunk *chunk_at(struct pool *p, struct worker *w) {
     const struct frame_head *claim = &w->slot->claim;
     if (frame_check(claim) < 0 || claim->type != FRAME_TASKS)
         return NULL;
-    struct chunk *c = chunk_find(&p->in_queue, claim->epoch, claim->first);
-    return c != NULL && c->first == claim->first && c->count == claim->count ? c : NULL;
+    return chunk_of(&p->in_queue, claim);
 }
 
 static bool is_settled(const struct chunk *c) {
@@ -117,14 +132,17 @@ static bool is_settled(const struct chunk *c) {
 /* The next task of c has ended with its worker. */
 static void end_dead(struct worker *w, struct chunk *c, const struct proc_end *end,
                      enum outcome_kind kind) {
-    struct outcome o = {.task = c->first + c->ended++,
+    uint32_t place = c->ended++;
+    struct outcome o = {.task = c->first + place,
                         .kind = kind,
                         .worker = w->id,
-                        .attempt = 1,
+                        .attempt = c->attempt,
                         .pid = w->proc.pid,
                         .signal = end ? end->signal : 0,
                         .exit_code = end ? end->exit_code : -1};
-    if (c->batch != NULL && account_finish(&c->batch->account, o.task, kind, w->id) == 0)
+    if (c->batch == NULL || (kind != OUTCOME_CANCELLED && is_tried_again(c, place, &o)))
+        return;
+    if (account_finish(&c->batch->account, o.task, kind, w->id) == 0)
         batch_tell(c->batch, &o, NULL, 0, NULL);
 }
 
@@ -148,7 +166,7 @@ static bool end_current(struct pool *p, struct worker *w, const struct proc_end 
     uint64_t current = atomic_load(&w->slot->current);
     if (current == 0 || (w->doomed && w->doom_key != task_key(epoch, current - 1)))
         return false;
-    struct chunk *c = chunk_find(chunks_of(p, w), epoch, current - 1);
+    struct chunk *c = chunk_open(chunks_of(p, w), epoch, current - 1);
     if (c == NULL || c->first + c->ended != current - 1)
         return false; /* its result is here */
     end_dead(w, c, end, w->doomed ? w->doom : OUTCOME_DIED);

@@ -19,8 +19,9 @@ extern const char *const outcome_names[OUTCOME_KINDS];
 struct outcome {
     uint64_t task; /* from 0 */
     enum outcome_kind kind;
-    unsigned worker; /* from 1; 0: none had it */
-    unsigned attempt;
+    unsigned worker;  /* from 1; 0: none had it */
+    unsigned attempt; /* from 1 */
+    bool retried;     /* this attempt failed, and the task has not ended: there is another one */
     int32_t pid;
     int signal, exit_code; /* of a worker that ended; 0 and -1 when they do not apply */
     const char *message;   /* why it is not ok; valid during the call */

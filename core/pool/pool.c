@@ -29,7 +29,24 @@ unsigned pool_ready(const struct pool *p) {
 }
 
 static struct slot *slot_of(struct pool *p, unsigned i) {
-    return (struct slot *)((char *)p->slots + (size_t)i * (p->slots_size / p->config.workers));
+    return (struct slot *)((char *)p->slots + (size_t)i * SLOT_EACH);
+}
+
+static _Atomic int64_t *own_board; /* in a worker: of the pool that it belongs to */
+static size_t own_board_size;
+
+static _Atomic int64_t *board_of(const struct pool *p) {
+    return (_Atomic int64_t *)((char *)p->slots + SLOT_EACH * p->config.workers);
+}
+
+void pool_show_board(const struct pool *p) {
+    own_board_size = p->config.board;
+    own_board = own_board_size > 0 ? board_of(p) : NULL;
+}
+
+_Atomic int64_t *pool_board(const struct pool *p, size_t *words) {
+    *words = p != NULL ? p->config.board : own_board_size;
+    return p == NULL ? own_board : *words > 0 ? board_of(p) : NULL;
 }
 
 static void close_worker_ends(struct pool *p, struct worker *w) {
@@ -200,8 +217,7 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
 
 static int open_parts(struct pool *p) {
     const struct pool_config *c = &p->config;
-    size_t each = (sizeof(struct slot) + 4095) & ~(size_t)4095;
-    p->slots_size = each * c->workers;
+    p->slots_size = SLOT_EACH * c->workers + c->board * sizeof(int64_t);
     int err = c->start->open(p);
     if (err < 0)
         return err;

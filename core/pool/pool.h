@@ -9,6 +9,8 @@
 #ifndef RIG_POOL_POOL_H
 #define RIG_POOL_POOL_H
 
+#include <stdatomic.h>
+
 #include "os/proc.h"
 #include "pool/buf.h"
 #include "pool/outcome.h"
@@ -58,7 +60,8 @@ struct pool_io {
      * POOL_REFUSED: this item cannot be sent, `out` has the message instead and the task ends in error;
      * POOL_CANCELLED: it ends as cancelled; -errno ends the batch. */
     int (*next)(void *ctx, struct buf *out);
-    /* A task ended; the value when it ended ok. 0, or -errno, which ends the batch. */
+    /* A task ended, or an attempt at it that is followed by another (o->retried); the value when it ended ok.
+     * 0, or -errno, which ends the batch. */
     int (*take)(void *ctx, const struct outcome *o, const uint8_t *value, size_t len,
                 struct block *owner);
 };
@@ -79,9 +82,11 @@ struct pool_config {
     const struct deliver_ops *deliver;
     uint32_t chunk; /* items in a message; 0: adapted to the tasks' duration */
     bool barrier;   /* for pool_wait_ready's caller; tasks go to workers that are ready anyway */
-    uint64_t max_tasks;      /* a worker leaves after so many, and is replaced; 0: never */
-    uint64_t max_messages;   /* the same in messages of tasks */
-    int64_t timeout_ns;      /* for one task; 0: none */
+    uint64_t max_tasks;    /* a worker leaves after so many, and is replaced; 0: never */
+    uint64_t max_messages; /* the same in messages of tasks */
+    int64_t timeout_ns;    /* for one task; 0: none */
+    uint32_t retry;        /* a task that failed, took too long or died is tried so often again */
+    size_t board; /* words that the job's workers and the coordinator share; all 0 at first */
     const struct buf *fixed; /* send and queue: the encoded fixed data; copied by reference */
     struct block *placed;    /* shm: a sealed block with the encoded fixed data */
     struct pool_job job;     /* not with spawn */
@@ -105,6 +110,7 @@ struct pool_counters {
     uint64_t tasks, messages, payload_bytes, forks;
     uint64_t replaced; /* workers that died */
     uint64_t renewed;  /* workers that had run as many tasks as they were to */
+    uint64_t retried;  /* attempts that failed and were followed by another */
     uint64_t undelivered_workers, undelivered_bytes;
 };
 
@@ -174,6 +180,10 @@ const char *pool_why(const struct pool *p); /* why the last call failed */
 
 /* Reads each worker's memory. Takes a while for large workers: not for timed regions. */
 void pool_sample(struct pool *p);
+
+/* The words of config.board and how many there are. p is NULL in a worker: those of the pool that it is one of.
+ * NULL: there are none. */
+_Atomic int64_t *pool_board(const struct pool *p, size_t *words);
 
 /* Lets the workers finish and reaps them. Where the fixed data has not arrived, it is abandoned and
  * counted as undelivered. Returns 0 also then. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "os/fault.h"
 #include "os/fds.h"
 #include "os/ready.h"
 
@@ -131,7 +132,11 @@ static int send_packet(struct queue *q, struct message *m) {
     struct iovec iov[IOV_USED];
     int n = outbox_iov(&q->outbox, iov, IOV_USED);
     struct msghdr h = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    if (fault_is_set() && fault_room(q->sys, q->outbox.bytes) < q->outbox.bytes)
+        fault_wrote(q->sys, q->outbox.bytes); /* a packet is out whole or not at all */
     ssize_t put = sys_sendmsg(q->sys, q->out, &h, MSG_DONTWAIT);
+    if (put > 0 && fault_is_set())
+        fault_wrote(q->sys, (size_t)put);
     if (put == -EMSGSIZE) { /* more than this system's socket buffers hold: as a stream, then */
         m->head.flags |= FRAME_STREAMED;
         frame_seal(&m->head);

@@ -87,6 +87,7 @@ static int take_config(struct pool *p, const struct boot *b) {
     c->timeout_ns = b->timeout_ns;
     c->max_tasks = b->max_tasks;
     c->max_messages = b->max_messages;
+    c->board = b->board;
     p->slots_size = b->slots_size;
     return c->channel == NULL || c->deliver == NULL ? -EBADMSG : 0;
 }
@@ -100,10 +101,9 @@ static int put_together(struct pool *p, struct worker *w, const struct boot *b,
         return err;
     fds_close(p->sys, &numbers[BOOT_AT_SLOTS]);
     w->id = (unsigned)numbers[BOOT_AT_ID];
-    if (w->id > b->workers)
+    if (w->id > b->workers || p->slots_size != SLOT_EACH * b->workers + b->board * sizeof(int64_t))
         return -EBADMSG;
-    size_t each = p->slots_size / b->workers;
-    w->slot = (struct slot *)((char *)p->slots + (w->id - 1) * each);
+    w->slot = (struct slot *)((char *)p->slots + (w->id - 1) * SLOT_EACH);
     err = p->config.channel->enter(p, w, numbers + BOOT_AT_CHANNEL);
     return err < 0 ? err : p->config.deliver->enter(p, numbers[BOOT_AT_FIXED], b->placed_size);
 }

@@ -59,6 +59,7 @@ static struct boot boot_of(const struct pool *p) {
                      .max_tasks = c->max_tasks,
                      .max_messages = c->max_messages,
                      .slots_size = p->slots_size,
+                     .board = c->board,
                      .placed_size = c->placed != NULL ? c->placed->size : 0,
                      .job_size = c->spawn.job_size};
     snprintf(b.build, sizeof b.build, "%s", c->spawn.build ? c->spawn.build : "");

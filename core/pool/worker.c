@@ -269,6 +269,7 @@ _Noreturn void worker_run(struct pool *p, struct worker *w) {
     struct worker_self self = {.pool = p, .slot = w->slot, .id = w->id};
     atomic_store(&w->slot->started_ns, clock_now_ns());
     buf_init(&self.out, p->sys);
+    pool_show_board(p);
     p->config.channel->join(&self, w);
     if (p->fixed_queue != NULL)
         queue_after_fork(p->fixed_queue, p->sys);

@@ -6,6 +6,8 @@ local calibrate = require "rig.calibrate"
 local collector = require "rig.collector"
 local core = require "rig.core"
 local equal = require "rig.equal"
+local expected = require "rig.faults.expected"
+local fault_steps = require "rig.faults.steps"
 local hooks = require "rig.hooks"
 local iterate = require "rig.iterate"
 local memory = require "rig.memory"
@@ -15,6 +17,7 @@ local noise = require "rig.noise"
 local pools = require "rig.pools"
 local spawned = require "rig.spawned"
 local values = require "rig.values"
+local watch = require "rig.faults.watch"
 local worker = require "rig.worker"
 
 local M = {}
@@ -74,6 +77,29 @@ local function place_fixed(run)
     run.fixed = placed
 end
 
+-- A hook that is a value, or a function of the parameters; checked by its module.
+local function checked(run, name, check)
+    local given = run.hooks[name]
+    if type(given) == "function" then given = hooks.call(run, name, run.p) end
+    if given == nil then return nil end
+    local found, problem, remedy, i = check(given)
+    if problem then
+        hooks.broken(run, ("%s%s: %s; %s"):format(name, i and ("[%d]"):format(i) or "", problem, remedy))
+    end
+    return found
+end
+
+local function plan_faults(run)
+    run.expected = checked(run, "expect_outcomes", expected.check)
+    local steps = checked(run, "faults", fault_steps.check)
+    if not steps or #steps == 0 then return end
+    for i, step in ipairs(steps) do
+        local problem, remedy = fault_steps.bar(step, run.case)
+        if problem then halt("error", ("faults[%d]: %s; %s (case %s)"):format(i, problem, remedy, run.case.label)) end
+    end
+    run.faults = watch.new(run.case, steps)
+end
+
 local function pool_options(run)
     local h, params = run.hooks, run.case.params
     local serial = run.case.axes.preset == "serial"
@@ -83,12 +109,15 @@ local function pool_options(run)
         job, problem = spawned.of_scenario(run.plan.scenario, run.case, run.seed)
         if not job then hooks.broken(run, problem) end
     end
-    return {
+    local options = {
         workers = serial and 1 or params.workers, timeout = params.timeout > 0 and params.timeout or nil, job = job,
         max_tasks = params.max_tasks > 0 and params.max_tasks or nil,
+        retry = params.retry > 0 and params.retry or nil,
         map = h.map, init = h.init, finish = h.finish, fixed = run.fixed, p = run.p,
         worker = make_worker(run.seed, run.case.index, run.p, params.gc, params.pin),
     }
+    if run.faults then run.faults:arm(options) end
+    return options
 end
 
 -- A pool that cannot start or deliver is a fault, unless somebody asked us to stop.
@@ -114,13 +143,14 @@ local function start_pool(run)
     settle(run)
     run.collector = collector.open(run.case.params.gc)
     local calls = core.syscalls()
-    local started = now()
+    local started, started_ns = now(), core.now_ns()
     local fine, pool, message, code = xpcall(pools.start, hooks.handler, run.case.axes, options)
     phases.start_s = now() - started
     run.syscalls = calls
     if not fine then hooks.refuse(run, "fixed", pool) end
     if not pool then pool_failed(run, "the start of the pool", message, code) end
     run.pool = pool
+    if run.faults then run.faults:attach(pool, started_ns) end
     if run.case.axes.barrier then
         started = now()
         local ok
@@ -138,6 +168,7 @@ local function close_pool(run)
     local ok, message, code = pool:close()
     run.record.phases.close_s = now() - started
     run.stats = pool:stats()
+    if run.faults then run.faults:look() end
     pool:terminate() -- lets go of the data
     if ok then return end
     hooks.check_pool(run, message, code)
@@ -172,13 +203,33 @@ local function keep_stats(run)
     local record, stats = run.record, run.stats
     if not stats then return end
     record.workers, record.replaced, record.undelivered = stats.workers, stats.replaced, stats.undelivered
-    record.renewed = stats.renewed
+    record.renewed, record.retried = stats.renewed, stats.retried
     record.counters = stats.counters
     record.counters.syscalls = syscalls_since(run.syscalls)
     local axes = run.case.axes
     if axes.barrier == false and record.phases.start_s then
         record.phases.deliver_s = late_delivery(stats, record.phases.start_s, run.case.params.workers)
     end
+    if run.faults then record.faults = run.faults:report(stats.workers) end
+end
+
+-- Whether faults were made as planned, and tasks ended as expected. A pool that gave up, where that was expected, did
+-- what it was to do.
+local function judge_outcomes(run)
+    local record = run.record
+    if record.status ~= "ok" and record.status ~= "failed" and record.status ~= "faulted" then return end
+    if run.expected then
+        local all_ok = expected.all_ok(record.outcomes)
+        local difference = expected.difference(run.expected, record)
+        record.as_expected = difference == nil
+        if difference then
+            record.status, record.reason = all_ok and "failed" or "faulted", "expect_outcomes: " .. difference
+        elseif record.status == "faulted" and not all_ok then
+            record.status, record.reason = "ok", nil
+        end
+    end
+    local missed = run.faults and record.status == "ok" and run.faults:missed(#record.phases.map_s)
+    if missed then record.status, record.reason = "failed", missed end
 end
 
 local function sum(list)
@@ -225,6 +276,7 @@ local function rates(run)
 end
 
 local function measure_pool(run)
+    plan_faults(run)
     make_fixed(run)
     check_copies(run)
     place_fixed(run)
@@ -262,6 +314,7 @@ local function finish(run)
         local started = now()
         if not run.stop_now then pool:close() end
         run.stats = pool:stats()
+        if run.faults then run.faults:look() end
         pool:terminate()
         run.record.phases.close_s = now() - started
     end
@@ -331,6 +384,7 @@ function M.measure(plan, case, opts)
     if not finished then absorb(run, late) end
     record.metrics = metric.take()
     keep_stats(run)
+    judge_outcomes(run)
     record.s_per_iteration = seconds_per_iteration(record, case.axes.barrier)
     record.total_s = now() - started
     record.noise = noise.since(quiet)

@@ -2,10 +2,12 @@
 --- Not for files: it is given the table that stands in one, and the source only to name lines and to keep the order.
 --- Neighbours: scenario calls it, params checks the parameters, source finds lines.
 
+local expected = require("rig.faults.expected")
 local mistake = require("rig.mistake")
 local names = require("rig.names")
 local params = require("rig.params")
 local source = require("rig.source")
+local steps = require("rig.faults.steps")
 local thresholds = require("rig.thresholds.declare")
 local units = require("rig.units")
 local values = require("rig.values")
@@ -33,6 +35,8 @@ M.hooks = {
     { name = "expect", form = "a value or function(p, result) return right end", value = true },
     { name = "verify", form = "function(results) return right end" },
     { name = "work", form = "function(p) return { bytes = n, items = n } end" },
+    { name = "faults", form = "a list of steps or function(p) return list end", only = "map", value = true },
+    { name = "expect_outcomes", form = "counts or function(p) return counts end", only = "map", value = true },
     { name = "teardown", form = "function(p, state) end" },
 }
 
@@ -109,6 +113,25 @@ local function check_hook(hook, v, context)
     local shown, kind = values.show(v), "a " .. type(v)
     if shown ~= kind then shown = shown .. " is " .. kind .. "," else shown = shown .. " is" end
     context.fail(hook.name, v, shown .. " not a function", accepted)
+end
+
+-- What a function returns is checked when it has been called.
+local function check_faults(hooks, context)
+    if hooks.faults ~= nil and type(hooks.faults) ~= "function" then
+        local _, problem, remedy, i = steps.check(hooks.faults)
+        if problem then
+            error(mistake.new {
+                file = context.path, key = i and ("faults[%d]"):format(i) or "faults", value = hooks.faults,
+                line = i and source.line_of_entry(context.keys, "faults", i) or source.line_of(context.keys, "faults")
+                    or context.line,
+                problem = problem, remedy = remedy,
+            }, 0)
+        end
+    end
+    if hooks.expect_outcomes ~= nil and type(hooks.expect_outcomes) ~= "function" then
+        local _, problem, remedy = expected.check(hooks.expect_outcomes)
+        if problem then context.fail("expect_outcomes", hooks.expect_outcomes, problem, remedy) end
+    end
 end
 
 local function check_hooks(t, context)
@@ -261,6 +284,7 @@ function M.check(t, context)
     check_keys(t, context)
     local hooks = check_hooks(t, context)
     check_shape(t, hooks, context)
+    check_faults(hooks, context)
     local list = in_order(builtin_params(t, hooks, context), own_params(t, hooks, context), context)
     return {
         name = check_text(t, "name", context) or file_stem(context.path),

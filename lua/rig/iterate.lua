@@ -92,16 +92,25 @@ local function keep_failures(run, failures, number)
     end
 end
 
+-- The first that was the end of a task: attempts that were followed by another one were not.
+local function first_end(errors)
+    for _, failure in ipairs(errors) do
+        if not failure.retried then return failure end
+    end
+end
+
 -- A task that failed makes the case faulted; what else there is to learn, the next iterations still show. They do not
--- when nothing works, and a task that ran out of time would do so again in each of them.
+-- when nothing works, and a task that ran out of time would do so again in each of them. Where failures are expected,
+-- the case's end says whether these were.
 local function note_faults(run, report, number)
     local record = run.record
     keep_failures(run, report.failures, number)
-    local first = record.errors[1]
+    if core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
+    if run.expected then return end
+    local first = first_end(record.errors)
     local where = first and first.task and ("iteration %d, item %d"):format(number, first.task)
         or ("iteration %d"):format(number)
     record.fault = record.fault or ("%s: %s"):format(where, first and first.message or "a task did not end ok")
-    if core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
     if report.outcomes.timeout > 0 or report.outcomes.ok == 0 then hooks.halt("faulted", record.fault) end
 end
 
@@ -114,7 +123,9 @@ local function map_failed(run, number, message, code, report)
     end
     if code == "ECANCELED" or core.interrupted() then hooks.halt("interrupted", "interrupted while tasks ran") end
     hooks.check_pool(run, message, code)
-    if #record.errors == 0 then record.errors[1] = { iteration = number, outcome = "cancelled", message = message } end
+    if not first_end(record.errors) then
+        record.errors[#record.errors + 1] = { iteration = number, outcome = "cancelled", message = message }
+    end
     hooks.halt("faulted", message)
 end
 
@@ -126,10 +137,12 @@ end
 function M.map(run, number, into)
     local pool, reduce, p = run.pool, run.hooks.reduce, run.p
     local items = make_items(run)
+    if run.faults then run.faults:begin(pool, run.warming and 0 or number) end
     local slept = core.suspended_ns()
     local t0 = now()
     local fine, results, report, code, rest = xpcall(pool.run, handler, pool, items)
     local t1 = now()
+    if run.faults then run.faults:look() end
     if not fine then hooks.refuse(run, "items", results) end -- an iterator of the scenario's raised
     if not results then map_failed(run, number, report, code, rest) end
     local entry = { ready = report.ready, tasks_by_worker = report.tasks_by_worker, outcomes = report.outcomes,
@@ -145,6 +158,7 @@ function M.map(run, number, into)
         note_faults(run, report, number)
         return entry
     end
+    keep_failures(run, report.failures, number) -- attempts that others followed
     local result = results
     local reduce_s = 0
     if reduce then
@@ -243,12 +257,13 @@ end
 -- Warm-up iterations are measured and checked like the others, and kept apart.
 local function warm_up(run, one, count)
     local times = { map_s = {}, reduce_s = {} }
-    run.keep = function() end
+    run.keep, run.warming = function() end, true
     for number = 1, count do
         between(run)
         one(run, number, times)
         run.done = run.done + 1
     end
+    run.warming = nil
     local record = run.record
     record.warmup = times.map_s
     record.verified, record.outcomes = 0, { ok = 0, error = 0, timeout = 0, died = 0, cancelled = 0 }

@@ -20,6 +20,7 @@ local M = {}
 ---@field line integer?     where the scenario sets it
 ---@field axis boolean?     an axis of the pool
 ---@field pooled boolean?   it means something only where there is a pool
+---@field in_serial boolean?  and in one without processes too
 ---@field later any         any value but this is not available yet
 
 --- What an axis is set to where its pool decides.
@@ -47,6 +48,9 @@ local BUILTIN = {
       help = "iterations before those that count, kept apart" },
     { name = "max_tasks", type = "integer", default = 0, min = 0, max = MAX_SIZE, words = { none = 0 },
       pooled = true, help = "tasks after which a worker is replaced" },
+    { name = "retry", type = "integer", default = 0, min = 0, max = 1000,
+      pooled = true, in_serial = true,
+      help = "how often a task that failed, took too long or died is tried again; every attempt is recorded" },
     { name = "timeout", type = "duration", default = 0, min = 0, max = 1e6, words = { none = 0 },
       help = "longest time for one task" },
     { name = "seed", type = "integer", default = 1, help = "what random numbers start from" },

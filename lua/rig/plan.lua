@@ -103,7 +103,7 @@ local function serial_key(chosen, picked)
     for _, entry in ipairs(chosen) do
         local param = entry.param
         local v = picked[param.name]
-        if param.name ~= "workers" and not param.pooled then
+        if param.name ~= "workers" and (param.in_serial or not param.pooled) then
             parts[#parts + 1] = type(v) == "table" and tostring(v) or values.text(param, v)
         end
     end

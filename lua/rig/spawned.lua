@@ -4,6 +4,8 @@
 --- Not for starting anything: core.pool does, and calls `open` in each worker.
 --- Neighbours: case.lua and library.lua describe; scenario, worker and readonly do the work.
 
+local boards = require "rig.faults.board"
+local inside = require "rig.faults.inside"
 local names = require "rig.names"
 local readonly = require "rig.readonly"
 local scenario = require "rig.scenario"
@@ -26,6 +28,8 @@ local M = {}
 ---@field map? string     the names of its functions
 ---@field init? string
 ---@field finish? string
+---@field faults? rig.FaultStep[]  that are to happen in the workers
+---@field workers? integer         with faults: how many there are
 
 ---What the workers of a scenario's case are to do.
 ---@param s rig.Scenario
@@ -59,10 +63,13 @@ local function open_scenario(job)
     local s, mistake = scenario.load(job.file, job.source, true)
     if not s then error("the scenario cannot be loaded in a worker: " .. tostring(mistake), 0) end
     local p, hooks = readonly.params(job.p), s.hooks
-    return {
-        map = hooks.map, init = hooks.init, finish = hooks.finish, p = p,
+    local functions = {
+        map = hooks.map, init = hooks.init, finish = hooks.finish,
         worker = worker.factory(job.seed, job.index, p, job.gc, job.pin),
     }
+    if job.faults then functions = inside.arm(functions, job.faults, boards.here(job.workers)) end
+    functions.p = p
+    return functions
 end
 
 local function function_of(module, job, name)

@@ -71,6 +71,10 @@ local function check_outcomes(case, path)
     end
     for _, kind in ipairs(KINDS) do
         local count = case.outcomes[kind]
+        if kind ~= "ok" and count > 0 and case.as_expected then
+            return ("%s.outcomes.%s is %s: that was expected, but a case with tasks that did not end ok is no baseline")
+                :format(path, kind, human.value(count))
+        end
         if kind ~= "ok" and count > 0 then
             return ("%s.outcomes.%s is %s, and the case is ok"):format(path, kind, human.value(count))
         end

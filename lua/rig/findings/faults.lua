@@ -65,6 +65,7 @@ local function first_message(case)
 end
 
 local function fault_of(model, case)
+    if case.as_expected then return nil end -- it went as it was to go
     local words = outcomes_text(case)
     if words == "" then
         if case.status ~= "error" and case.status ~= "faulted" then return nil end
@@ -81,6 +82,42 @@ local function more_of(kind, left)
     for i, finding in ipairs(left) do indexes[i] = finding.evidence.cases[1] end
     return { kind = kind, text = ("%s more of the kind, in cases %s"):format(human.group(#left), human.ranges(indexes)),
         evidence = { cases = indexes } }
+end
+
+local function range(list)
+    table.sort(list)
+    local low, high = human.duration(list[1]), human.duration(list[#list])
+    return low == high and low or ("%s to %s"):format(low, high)
+end
+
+-- "in 0.77 to 2.3 ms under builtin (5 faults, 3 tasks lost)"
+local function recovery_under(name, found)
+    local lost = ("%s, %s lost"):format(human.count(found.faults, "fault"), human.count(found.lost, "task"))
+    if #found.times == 0 then return ("not at all under %s (%s)"):format(name, lost) end
+    return ("in %s under %s (%s)"):format(range(found.times), name, lost)
+end
+
+-- How long it took after faults made on purpose until another worker was ready, by pool.
+local function recovery(model)
+    local by_pool, order, indexes = {}, {}, {}
+    for _, case in ipairs(model.doc.cases or {}) do
+        local name = human.value(case.params.pool)
+        if case.faults and #case.faults > 0 then
+            if not by_pool[name] then
+                order[#order + 1], by_pool[name] = name, { times = {}, faults = 0, lost = 0 }
+            end
+            local found = by_pool[name]
+            for _, fault in ipairs(case.faults) do found.times[#found.times + 1] = fault.recovered_s end
+            found.faults = found.faults + #case.faults
+            for _, kind in ipairs(KINDS) do found.lost = found.lost + (case.outcomes[kind] or 0) end
+            indexes[#indexes + 1] = case.index
+        end
+    end
+    if #order == 0 then return nil end
+    local words = {}
+    for i, name in ipairs(order) do words[i] = recovery_under(name, by_pool[name]) end
+    return { kind = "recovery", text = "after a fault another worker was ready " .. human.join(words),
+        evidence = { pools = by_pool, cases = indexes } }
 end
 
 ---@param model rig.Model
@@ -103,6 +140,7 @@ function M.find(model)
         if a.kind ~= b.kind then return a.kind == "fault" end
         return a.evidence.cases[1] < b.evidence.cases[1]
     end)
+    out[#out + 1] = recovery(model)
     return out
 end
 

@@ -36,7 +36,7 @@ function M.new(options)
         options = options, count = count, owner = core.getpid(), started = core.now(), started_ns = core.now_ns(),
         workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0, renewed = 0,
         early_deaths = 0, unexplained = 0, moved = 0,
-        board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count),
+        board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count, options.retry),
     }, Pool)
     local message, code
     self.lines, message, code = lines.new(options.channel)
@@ -56,7 +56,8 @@ end
 local function take_answer(self, one, message)
     local book = self.ledger
     local number, task, ok, value = message[2], message[3], message[4], message[5]
-    if not book:answered(number) then return end -- given up before it came
+    local known, item = book:answered(number, task)
+    if not known then return end -- given up before it came
     if one.last ~= number then one.last, one.messages_in = number, one.messages_in + 1 end
     if not book:is_out(number) then one.holds = nil end
     self.early_deaths = 0
@@ -64,7 +65,7 @@ local function take_answer(self, one, message)
     if ok then
         book:finish(task, one, value)
     else
-        book:fail(task, "error", one, value)
+        book:fail(task, "error", one, value, item)
     end
 end
 
@@ -357,7 +358,7 @@ function Pool:stats()
         tasks = tasks + one.tasks
     end
     return {
-        workers = rows, replaced = self.replaced, renewed = self.renewed,
+        workers = rows, replaced = self.replaced, renewed = self.renewed, retried = self.ledger.retried,
         undelivered = self.undelivered or { workers = 0, bytes = 0 },
         counters = { tasks = tasks, messages = messages, payload_bytes = bytes, forks = self.forks },
     }

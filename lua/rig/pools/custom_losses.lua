@@ -43,12 +43,12 @@ end
 local function settle(pool, one, number, outcome, message)
     local book, at = pool.ledger, slot(one.id)
     local at_work = pool.board[at + worker.BEGAN] ~= 0 and pool.board[at + worker.TASK]
-    local tasks = book:give_up(number)
+    local tasks, answered = book:give_up(number)
     for i = 3, #tasks do
         local task = tasks[2] + i - 3
-        if task == at_work and not book:has_ended(task) then
-            book:fail(task, outcome, one, message)
-        elseif not book:has_ended(task) then
+        if task == at_work and task > answered then
+            book:fail(task, outcome, one, message, tasks[i])
+        elseif task > answered then
             book:send_again(task, tasks[i])
         end
     end

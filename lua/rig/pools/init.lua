@@ -21,6 +21,7 @@ local M = {}
 ---@field p table
 ---@field timeout? number seconds for one task
 ---@field max_tasks? integer that a worker runs before another takes its place
+---@field retry? integer how often a task that failed, took too long or died is tried again
 ---@field worker fun(id: integer): rig.Worker makes `w`, in the worker
 ---@field job? rig.SpawnedJob with start = spawn: in the place of map, init, finish, p and worker
 
@@ -41,6 +42,9 @@ function M.start(axes, options)
     elseif kind and options.max_tasks then
         return nil, ("pool %s keeps its workers: rig cannot replace them after max_tasks = %d"):format(axes.preset,
             options.max_tasks), "EINVAL"
+    elseif kind and options.retry then
+        return nil, ("pool %s hands out its tasks itself: rig cannot try them again, as retry = %d says"):format(
+            axes.preset, options.retry), "EINVAL"
     elseif kind then
         pool, message, code = own.new(kind, axes, options)
     elseif axes.impl == "lua" then

@@ -10,14 +10,17 @@ local M = {}
 ---@class rig.Ledger
 ---@field results table  of the map that is open or was the last
 ---@field out integer  messages that are out and not settled
+---@field retried integer  attempts that failed and were followed by another, in all maps
 local Ledger = {}
 Ledger.__index = Ledger
 
 ---@param workers integer
+---@param retry? integer how often a task that failed is tried again
 ---@return rig.Ledger
-function M.new(workers)
+function M.new(workers, retry)
     return setmetatable({
         account = core.account(workers), results = {}, out = 0, messages = {}, again = {}, number = 0,
+        retry = retry or 0, retried = 0,
     }, Ledger)
 end
 
@@ -28,7 +31,7 @@ end
 function Ledger:open(next_item, n, chunk)
     self.next_item, self.counted, self.chunk = next_item, n ~= nil, chunk
     self.results, self.out, self.messages, self.again = {}, 0, {}, {}
-    self.ended, self.more, self.n = {}, true, n or 0
+    self.ended, self.more, self.n, self.attempts = {}, true, n or 0, {}
     self.account:begin(n or 0)
 end
 
@@ -93,12 +96,6 @@ function Ledger:all_out()
     return numbers
 end
 
----@param task integer
----@return boolean
-function Ledger:has_ended(task)
-    return self.ended[task] == true
-end
-
 ---Ends a task with a result.
 function Ledger:finish(task, one, value)
     self.ended[task] = true
@@ -107,42 +104,53 @@ function Ledger:finish(task, one, value)
     self.account:finish(task, "ok", one.id)
 end
 
----Ends a task in any other way.
+---Ends a task in any other way; or only this attempt, if it is to have another one.
 ---@param task integer
 ---@param outcome "error"|"timeout"|"died"|"cancelled"
 ---@param one table? the worker that had it
 ---@param message string
-function Ledger:fail(task, outcome, one, message)
-    self.ended[task] = true
-    if one then self.account:assign(task, one.id, one.pid) end
-    self.account:finish(task, outcome, {
+---@param item any what to send again; nil: no other attempt would do better
+function Ledger:fail(task, outcome, one, message, item)
+    local attempt = (self.attempts[task] or 0) + 1
+    local details = {
         worker = one and one.id, pid = one and one.pid, signal = one and one.signal, exit = one and one.exit_code,
-        message = message,
-    })
+        message = message, attempt = attempt,
+    }
+    if one then self.account:assign(task, one.id, one.pid) end
+    if item ~= nil and attempt <= self.retry then
+        self.account:retried(task, outcome, details)
+        self.attempts[task], self.retried = attempt, self.retried + 1
+        return self:send_again(task, item)
+    end
+    self.ended[task] = true
+    self.account:finish(task, outcome, details)
 end
 
----Notes that a task of a message has been answered; the message has gone once all have been.
+---Notes that a task of a message has been answered, all before it being so already; the message has gone once all have.
 ---@param number integer
+---@param task integer
 ---@return boolean known false when the message had been given up
-function Ledger:answered(number)
+---@return any item of the task
+function Ledger:answered(number, task)
     local message = self.messages[number]
     if not message then return false end
-    message.left = message.left - 1
+    message.left, message.answered = message.left - 1, task
     if message.left == 0 then
         self.messages[number] = nil
         self.out = self.out - 1
     end
-    return true
+    return true, message.tasks[task - message.tasks[2] + 3]
 end
 
 ---Gives a message up.
 ---@param number integer
 ---@return table tasks as next_message gave them
+---@return integer answered the last task of it that was
 function Ledger:give_up(number)
     local message = self.messages[number]
     self.messages[number] = nil
     self.out = self.out - 1
-    return message.tasks
+    return message.tasks, message.answered or 0
 end
 
 ---Ends whatever has not ended: the map was given up.

@@ -21,7 +21,7 @@ Pool.__index = Pool
 function M.new(options)
     local pool = setmetatable({
         options = options, call = guarded.caller(options.timeout), account = core.account(1), w = options.worker(1),
-        started = core.now(), tasks = 0,
+        started = core.now(), tasks = 0, retried = 0,
     }, Pool)
     if options.init then
         local ok, state = xpcall(options.init, trace.handler, options.p, options.fixed)
@@ -52,22 +52,30 @@ function Pool:run(items)
     local account, call, w = self.account, self.call, self.w
     local map, fixed, pid = self.options.map, self.options.fixed, core.getpid()
     local next_item, n = items_of.each(items)
-    local results = {}
+    local results, retry = {}, self.options.retry or 0
     account:begin(n)
     for index, item in next_item do
         w.index = index
         if not n then account:add(1) end
         account:assign(index, 1, pid)
-        local ok, value, timed_out = call(map, item, fixed, w)
-        if ok then
-            results[index] = value
-            account:finish(index, "ok", 1)
-        elseif core.interrupted() then
-            return nil, "interrupted", "ECANCELED", cancel_rest(account, index, n)
-        else
+        for attempt = 1, retry + 1 do
+            local ok, value, timed_out = call(map, item, fixed, w)
+            if ok then
+                results[index] = value
+                account:finish(index, "ok", 1)
+                break
+            elseif core.interrupted() then
+                return nil, "interrupted", "ECANCELED", cancel_rest(account, index, n)
+            end
             if timed_out then value = ("took longer than timeout = %g s"):format(self.options.timeout) end
-            local failure = { worker = 1, pid = pid, message = value }
-            account:finish(index, timed_out and "timeout" or "error", failure)
+            local failure = { worker = 1, pid = pid, message = value, attempt = attempt }
+            local outcome = timed_out and "timeout" or "error"
+            if attempt > retry then
+                account:finish(index, outcome, failure)
+            else
+                account:retried(index, outcome, failure)
+                self.retried, w.index = self.retried + 1, index
+            end
         end
     end
     local report = account:report()
@@ -102,7 +110,7 @@ end
 function Pool:stats()
     return {
         workers = { { id = 1, pid = core.getpid(), started_s = 0, ready_s = self.ready_s, tasks = self.tasks } },
-        replaced = 0, renewed = 0,
+        replaced = 0, renewed = 0, retried = self.retried,
         undelivered = { workers = 0, bytes = 0 },
         counters = { tasks = self.tasks, messages = 0, payload_bytes = 0, forks = 0 },
     }

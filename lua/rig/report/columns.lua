@@ -100,6 +100,7 @@ local function verdict(case)
     local before = text == "" and "" or text .. " "
     local lost = lost_text(case)
     if case.status == "interrupted" then return before .. ("interrupted after %d"):format(n), "yellow" end
+    if lost and case.as_expected then return lost .. ", expected" end
     if lost then return ("✗ %s"):format(lost), "red" end
     if not case.expected then return text == "" and "not checked" or before .. "(not checked)" end
     local right = case.verified == n and n > 0

@@ -87,7 +87,12 @@ local worker = object({
 local failure = object({
     iteration = optional(count), task = optional(count), outcome = text, worker = optional(count),
     pid = optional(whole), signal = optional(whole), exit = optional(whole), message = optional(text),
-    attempt = optional(count),
+    attempt = optional(count), retried = optional(flag),
+})
+
+local fault = object({
+    step = count, what = text, worker = count, pid = optional(whole), task = optional(count),
+    iteration = optional(count), at_s = number, recovered_s = optional(number),
 })
 
 local counters = object({
@@ -111,6 +116,7 @@ local case = object({
     })),
     calibrated = optional(object({ n = count, s = optional(number) })),
     outcomes = outcomes, counters = counters, workers = list(worker), replaced = count, renewed = optional(count),
+    retried = optional(count), faults = later_list(fault), as_expected = optional(flag),
     errors = list(failure),
     noise = optional(noise),
 })
@@ -183,7 +189,7 @@ local document = object({
     findings = list(object({
         kind = enum({
             "faster", "growth", "speedup", "crossing", "cause", "imbalance", "unready", "noise", "wrong", "fault",
-            "next",
+            "recovery", "next",
         }), text = text, evidence = map(any),
     })),
     skipped = count, verify = optional(object({ right = flag, message = optional(text) })),

@@ -13,6 +13,7 @@ local verdicts = require("rig.report.verdicts")
 local M = {}
 
 local MOST_FAILURES = 10
+local MOST_FAULTS = 10
 -- From this load on each core on, others compete for it.
 local BUSY = 0.75
 
@@ -129,10 +130,16 @@ local function failure_place(failure, message)
     return " (" .. table.concat(words, ", ") .. ")"
 end
 
-local function failure_text(case, info, group)
-    local words, failure = {}, group.first
+-- "builtin, 100,000: "
+local function place_of(case, info)
+    local words = {}
     for _, column in ipairs(columns.of_params(info)) do words[#words + 1] = (column.cell(case)) end
-    local where = #words > 0 and table.concat(words, ", ") .. ": " or ""
+    return #words > 0 and table.concat(words, ", ") .. ": " or ""
+end
+
+local function failure_text(case, info, group)
+    local failure = group.first
+    local where = place_of(case, info)
     local what = {}
     if failure.iteration then what[#what + 1] = "iteration " .. failure.iteration end
     if #group.tasks > 0 then
@@ -147,20 +154,54 @@ end
 local function failure_groups(case)
     local list, by_key = {}, {}
     for _, failure in ipairs(case.errors or {}) do
+        if failure.retried then goto next end
         local key = ("%s\0%s\0%s\0%s"):format(failure.iteration, failure.outcome, failure.pid, failure.message)
         if not by_key[key] then
             by_key[key] = { first = failure, tasks = {} }
             list[#list + 1] = by_key[key]
         end
         table.insert(by_key[key].tasks, failure.task)
+        ::next::
     end
     return list
+end
+
+-- "kill SIGKILL, stage result (worker 2, iteration 1, task 8); another one was ready 0.93 ms later"
+local function fault_text(fault)
+    local words = { "worker " .. fault.worker }
+    if fault.iteration then words[#words + 1] = "iteration " .. fault.iteration end
+    if fault.task then words[#words + 1] = "task " .. fault.task end
+    local after = fault.recovered_s and "another one was ready " .. human.duration(fault.recovered_s) .. " later"
+        or "no other one came"
+    return ("%s (%s); %s"):format(human.clean(fault.what), table.concat(words, ", "), after)
+end
+
+-- What was made to happen, and attempts that failed and were followed by another.
+local function faults(ctx)
+    local list, lines = {}, {}
+    for _, case in ipairs(ctx.doc.cases) do
+        local where = place_of(case, ctx.info)
+        for _, fault in ipairs(case.faults or {}) do list[#list + 1] = where .. fault_text(fault) end
+        if (case.retried or 0) > 0 then
+            list[#list + 1] = ("%s%s failed and %s followed by another"):format(where,
+                human.count(case.retried, "attempt"), case.retried == 1 and "was" or "were")
+        end
+    end
+    for i = 1, math.min(#list, MOST_FAULTS) do
+        lines[i] = "    " .. layout.wrap(list[i], ctx.width, "      ", ctx.width - 4)
+    end
+    if #list == 0 then return lines end
+    if #list > #lines then
+        lines[#lines + 1] = ("    and %s more; all are in the JSON"):format(human.group(#list - #lines))
+    end
+    table.insert(lines, 1, "  " .. ctx.paint("bold", "Faults made"))
+    return lines
 end
 
 local function failures(ctx)
     local lines, left = {}, 0
     for _, case in ipairs(ctx.doc.cases) do
-        for _, group in ipairs(failure_groups(case)) do
+        for _, group in ipairs(case.as_expected and {} or failure_groups(case)) do
             if #lines < MOST_FAILURES then
                 local text = failure_text(case, ctx.info, group)
                 lines[#lines + 1] = "    " .. layout.wrap(text, ctx.width, "      ", ctx.width - 4)
@@ -211,7 +252,12 @@ local function counts_text(doc)
     for _, case in ipairs(doc.cases) do
         measured = measured or #case.phases.map_s > 0
         counts[case.status] = (counts[case.status] or 0) + 1
-        if case.expected then right, all = right + case.verified, all + #case.iterations end
+        if case.expected then
+            right, all = right + case.verified, all + #case.iterations
+            for _, iteration in ipairs(case.as_expected and case.iterations or {}) do
+                if iteration.right == nil then all = all - 1 end -- tasks were to be lost: no result to be right
+            end
+        end
     end
     local words = { human.count(doc.ab and judged.cases(doc) or #doc.cases, "case") }
     if doc.status == "inconclusive" and not counts.ok then
@@ -286,6 +332,7 @@ function M.all(doc, info, list, width, paint)
         add(metrics(ctx), "\n")
     end
     add(doc.baseline and changes.section(doc, width, paint) or verdicts.of(doc, width, paint), "\n")
+    add(faults(ctx), "\n")
     add(failures(ctx), "\n")
     add(verdicts.thresholds(doc, width, paint), "\n")
     add(findings(ctx), "\n")
