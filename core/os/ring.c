@@ -106,16 +106,12 @@ static size_t write_one(struct ring *r, const uint8_t *from, size_t n) {
     return done;
 }
 
-/* As much as may still be written, for everybody to see, and then no more: see fault.h. */
-static ssize_t write_torn(struct ring *r, const struct iovec *iov, int n) {
-    while (n > 1 && iov->iov_len == 0)
-        iov++, n--;
-    size_t room = fault_room(r->sys, iov->iov_len);
-    size_t put = write_one(r, iov->iov_base, room);
+/* No more than may still be written, and that for everybody to see: see fault.h. */
+static size_t write_torn(struct ring *r, const uint8_t *from, size_t n) {
+    size_t put = write_one(r, from, fault_room(r->sys, n));
     ring_show(r);
-    if (put > 0)
-        fault_wrote(r->sys, put);
-    return (ssize_t)put;
+    fault_wrote(r->sys, put);
+    return put;
 }
 
 ssize_t ring_write_some(struct ring *r, const struct iovec *iov, int n) {
@@ -125,10 +121,9 @@ ssize_t ring_write_some(struct ring *r, const struct iovec *iov, int n) {
     int err = space(r) < want ? look(r) : 0;
     if (err < 0)
         return err;
-    if (fault_is_set())
-        return write_torn(r, iov, n);
     for (int i = 0; i < n; i++) {
-        size_t put = write_one(r, iov[i].iov_base, iov[i].iov_len);
+        size_t put = fault_is_set() ? write_torn(r, iov[i].iov_base, iov[i].iov_len)
+                                    : write_one(r, iov[i].iov_base, iov[i].iov_len);
         done += put;
         if (put < iov[i].iov_len)
             break;

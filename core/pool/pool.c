@@ -82,9 +82,17 @@ static void clear_slot(struct slot *slot) {
 int worker_begin(struct pool *p, struct worker *w) {
     unsigned id = w->id;
     struct slot *slot = w->slot;
-    *w = (struct worker){
-        .id = id, .slot = slot, .proc = PROC_NONE, .rss_bytes = -1, .unique_bytes = -1};
+    /* What those before it did in this map counts: the differences that are made of these wrap around. */
+    uint64_t before_ns = w->busy_before_ns - atomic_load(&slot->busy_ns);
+    uint64_t longest_ns = atomic_load(&slot->longest_ns);
+    *w = (struct worker){.id = id,
+                         .slot = slot,
+                         .proc = PROC_NONE,
+                         .rss_bytes = -1,
+                         .unique_bytes = -1,
+                         .busy_before_ns = before_ns};
     clear_slot(slot);
+    atomic_store(&slot->longest_ns, longest_ns);
     int err = connect_worker(p, w);
     if (err == 0)
         err = p->config.start->start(p, w, w->ends, 3);

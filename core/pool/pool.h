@@ -172,8 +172,8 @@ struct chunk_stats {
 const struct account *pool_account(const struct pool *p); /* of the last map */
 struct chunk_stats pool_chunks(const struct pool *p);     /* of the last map */
 unsigned pool_ready(const struct pool *p);                /* workers ready at its last result */
-/* Time that a worker (from 1) spent in tasks of the last map, and the longest task of all: of workers
- * that lived to its end. On the clock on the wall: waiting for a processor counts. */
+/* Time that a worker (from 1), and those before it in its place, spent in tasks of the last map, and the longest
+ * task of all. On the clock on the wall: waiting for a processor counts. */
 uint64_t pool_busy_ns(const struct pool *p, unsigned worker);
 uint64_t pool_longest_ns(const struct pool *p);
 const char *pool_why(const struct pool *p); /* why the last call failed */

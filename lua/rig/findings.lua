@@ -39,7 +39,8 @@ end
 local FINDERS = { faults, compare, crossing, growth, speedup, cause, axes, imbalance, ready, noise }
 
 ---@class rig.Finding
----@field kind "fault"|"wrong"|"recovery"|"faster"|"crossing"|"growth"|"speedup"|"cause"|"imbalance"|"unready"|"noise"|"next"
+---@field kind string  "fault", "wrong", "recovery", "faster", "crossing", "growth", "speedup", "cause", "imbalance",
+---        "unready", "noise" or "next"
 ---@field text string  one sentence or two
 ---@field evidence table  the numbers, and `cases`: the indexes of the cases they come from
 

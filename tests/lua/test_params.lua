@@ -25,7 +25,8 @@ TestBuiltin = {}
 function TestBuiltin.test_defaults()
     local expected = {
         pool = "builtin", size = 1, workers = 4, iterations = 9, runs = 1, warmup = 0, chunk = "preset",
-        start = "preset", delivery = "preset", channel = "preset", barrier = "preset", max_tasks = 0, retry = 0, timeout = 0,
+        start = "preset", delivery = "preset", channel = "preset", barrier = "preset", max_tasks = 0,
+        retry = 0, timeout = 0,
         seed = 1, gc = "default", pin = false,
     }
     local found = {}

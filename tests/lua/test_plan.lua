@@ -51,7 +51,8 @@ function TestCases.test_the_reference_experiment_has_ten()
     })
     lu.assertEquals(p.cases[10].params, {
         pool = "custom", size = 158489319, workers = 4, iterations = 9, runs = 1, warmup = 0, chunk = 1, start = "fork",
-        delivery = "queue", channel = "queue", barrier = false, max_tasks = 0, retry = 0, timeout = 0, seed = 1, pin = false,
+        delivery = "queue", channel = "queue", barrier = false, max_tasks = 0, retry = 0, timeout = 0, seed = 1,
+        pin = false,
         gc = "default",
     })
 end

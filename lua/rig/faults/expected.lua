@@ -58,7 +58,9 @@ function M.difference(expected, record)
         if wanted ~= nil then
             local low = type(wanted) == "table" and wanted[1] or wanted
             local high = type(wanted) == "table" and wanted[2] or wanted
-            if got < low or got > high then list[#list + 1] = ("%s %d, expected %s"):format(key, got, text_of(wanted)) end
+            if got < low or got > high then
+                list[#list + 1] = ("%s %d, expected %s"):format(key, got, text_of(wanted))
+            end
         end
     end
     return #list > 0 and names.join(list, "and") or nil

@@ -16,7 +16,7 @@ local M = {}
 ---@field seconds? number         stop and hang: how long; 0: until somebody ends it
 ---@field stage "init"|"idle"|"task"|"result"|"finish"
 ---@field worker? integer         whose; nil: whoever has the task
----@field task? integer           with `worker` the n-th task that it begins in an iteration, else the task of the n-th item
+---@field task? integer           with `worker` the n-th that it begins in an iteration, else that of the n-th item
 ---@field iteration integer|"every"
 ---@field times integer           how often it may happen in an iteration
 ---@field text string             the step as one would write it
@@ -24,7 +24,9 @@ local M = {}
 
 local ACTIONS = { "kill", "exit", "stop", "hang", "error", "truncate" }
 local STAGES = { "init", "idle", "task", "result", "finish" }
-local FIELDS = { "kill", "exit", "stop", "hang", "error", "truncate", "stage", "worker", "at_task", "iteration", "times" }
+local FIELDS = {
+    "kill", "exit", "stop", "hang", "error", "truncate", "stage", "worker", "at_task", "iteration", "times",
+}
 local SIGNALS = { "SIGABRT", "SIGBUS", "SIGFPE", "SIGHUP", "SIGILL", "SIGKILL", "SIGQUIT", "SIGSEGV", "SIGTERM" }
 
 local MOST_STEPS = 16
@@ -124,7 +126,8 @@ local function place(step, given)
     end
     if within then step.task = step.task or 1 else step.worker = step.worker or 1 end
     if step.action == "truncate" and step.stage ~= "result" then
-        return ("truncate cuts a result, and this is stage = %q"):format(step.stage), 'leave stage out, or write "result"'
+        return ("truncate cuts a result, and this is stage = %q"):format(step.stage),
+            'leave stage out, or write "result"'
     elseif step.stage == "idle" and not FROM_OUTSIDE[step.action] then
         return ("%s is nothing that can be done to a worker from outside"):format(step.action),
             'in stage = "idle" give kill or stop'
@@ -218,7 +221,7 @@ function M.bar(step, case)
             "leave serial out, or let faults be function(p) and return nothing for it"
     elseif step.worker and step.worker > params.workers then
         return ("there is no worker %d among %d"):format(step.worker, params.workers), "take more workers"
-    elseif step.seconds == 0 and not (params.timeout > 0) then
+    elseif step.seconds == 0 and params.timeout <= 0 then
         return ("%s = true lasts until somebody ends it, and nobody would"):format(step.action),
             'give timeout = "1s" or so, or a time in place of true'
     end

@@ -132,6 +132,7 @@ local function results_text(model, cases)
         if others and others > all then said = ("%s, as were all %d of the run"):format(said, others) end
         return ". " .. said, right, all
     end
+    if right + wrong > 0 then return (". %d of %d results were checked, and right"):format(right, all), right, all end
     return ". Results were not checked: the scenario expects nothing", right, all
 end
 

@@ -1,0 +1,131 @@
+-- Tasks that are tried again (retry = N): how often each ran, and that every attempt is in the account, over each
+-- channel of the C core, its chunks, the custom pool and serial.
+
+local lu = require "luaunit"
+local axes_of = require "rig.axes"
+local core = require "rig.core"
+local pools = require "rig.pools"
+local worker = require "rig.worker"
+
+local N, RETRY = 60, 2
+
+local SUBJECTS = {
+    { preset = "serial" }, { preset = "custom" }, { preset = "custom", channel = "pipe", chunk = 5 },
+    { preset = "builtin", channel = "pipe" }, { preset = "builtin" }, { preset = "builtin", chunk = 7 },
+    { preset = "builtin", channel = "queue" }, { preset = "builtin", channel = "queue", chunk = 4 },
+    { preset = "shm" }, { preset = "shm", chunk = 3 }, { preset = "per_task" },
+}
+
+local function name_of(subject)
+    return ("%s channel=%s chunk=%s"):format(subject.preset, subject.channel, subject.chunk)
+end
+
+---Runs the items, of which some fail in their first attempts; how often each ran is counted where no death can undo it.
+---@param subject table
+---@param fail fun(item: integer, attempt: integer)
+---@param changes? table
+---@return table results
+---@return table report
+---@return any ran
+---@return table stats
+local function run(subject, fail, changes)
+    local axes = assert(axes_of.resolve(subject.preset, { channel = subject.channel, chunk = subject.chunk }))
+    local ran = core.shared_array("i64", N, 0)
+    local options = {
+        workers = 3, retry = RETRY, p = {}, worker = worker.factory(1, 1, {}),
+        fixed = axes.delivery == "shm" and core.place(true) or nil,
+        map = function(item, _, w)
+            ran[w.index] = ran[w.index] + 1
+            fail(item, ran[w.index])
+            return item * 2
+        end,
+    }
+    for key, value in pairs(changes or {}) do options[key] = value end
+    if subject.preset == "serial" then options.worker = worker.here(1, 1, {}) end
+    local pool <close> = assert(pools.start(axes, options))
+    pool:wait_ready()
+    local results, report = pool:run(N)
+    lu.assertNotNil(results, name_of(subject) .. ": " .. tostring(report))
+    assert(pool:close())
+    return results, report, ran, pool:stats()
+end
+
+-- The attempts at each task, in their order.
+local function attempts_of(report)
+    local by_task = {}
+    for _, failure in ipairs(report.failures) do
+        local list = by_task[failure.task] or {}
+        by_task[failure.task] = list
+        list[#list + 1] = failure
+    end
+    return by_task
+end
+
+local function check_attempts(subject, report, ran, stats, fails)
+    local by_task, retried = attempts_of(report), 0
+    for task = 1, N do
+        local list, wanted = by_task[task] or {}, fails[task] or 0
+        lu.assertEquals(#list, wanted, ("%s: failed attempts at task %d"):format(name_of(subject), task))
+        local runs = math.min(wanted, RETRY) + 1
+        lu.assertEquals(ran[task], runs, ("%s: runs of task %d"):format(name_of(subject), task))
+        for i, failure in ipairs(list) do
+            lu.assertEquals(failure.attempt, i, name_of(subject))
+            lu.assertEquals(failure.retried or false, i <= RETRY, name_of(subject))
+            if i <= RETRY then retried = retried + 1 end
+        end
+    end
+    lu.assertEquals(stats.retried, retried, name_of(subject))
+end
+
+TestRetry = {}
+
+function TestRetry.test_what_fails_and_then_works_ends_ok_and_each_attempt_is_told()
+    for _, subject in ipairs(SUBJECTS) do
+        local results, report, ran, stats = run(subject, function(item, attempt)
+            if item % 10 == 0 and attempt <= RETRY then error("not yet", 0) end
+            if item == 7 then error("never", 0) end
+        end)
+        local fails = { [7] = RETRY + 1 }
+        for task = 10, N, 10 do fails[task] = RETRY end
+        check_attempts(subject, report, ran, stats, fails)
+        lu.assertEquals(report.outcomes, { ok = N - 1, error = 1, died = 0, timeout = 0, cancelled = 0 })
+        for task = 1, N do lu.assertEquals(results[task], task ~= 7 and 2 * task or nil, name_of(subject)) end
+    end
+end
+
+function TestRetry.test_a_death_in_a_task_is_one_of_its_attempts_and_no_others()
+    for _, subject in ipairs(SUBJECTS) do
+        if subject.preset ~= "serial" then
+            local _, report, ran, stats = run(subject, function(item, attempt)
+                if item % 12 == 0 and attempt <= 2 then core.fault_raise "KILL" end
+                if item == 5 then os.exit(3) end
+            end)
+            local fails = { [5] = RETRY + 1 }
+            for task = 12, N, 12 do fails[task] = 2 end
+            check_attempts(subject, report, ran, stats, fails)
+            lu.assertEquals(report.outcomes, { ok = N - 1, error = 0, died = 1, timeout = 0, cancelled = 0 })
+        end
+    end
+end
+
+function TestRetry.test_a_time_limit_ends_an_attempt()
+    for _, subject in ipairs { SUBJECTS[1], SUBJECTS[2], SUBJECTS[5], SUBJECTS[9] } do
+        local _, report, ran, stats = run(subject, function(item, attempt)
+            while item == 20 and attempt == 1 do end -- for ever
+        end, { timeout = 0.3 })
+        check_attempts(subject, report, ran, stats, { [20] = 1 })
+        lu.assertEquals(attempts_of(report)[20][1].outcome, "timeout")
+        lu.assertEquals(report.outcomes.ok, N)
+    end
+end
+
+function TestRetry.test_without_it_nothing_is_tried_again()
+    for _, subject in ipairs(SUBJECTS) do
+        local _, report, ran = run(subject, function(item) if item == 3 then error("no", 0) end end, { retry = 0 })
+        lu.assertEquals(ran[3], 1, name_of(subject))
+        lu.assertEquals(report.failures[1].attempt, 1)
+        lu.assertNil(report.failures[1].retried)
+    end
+end
+
+os.exit(lu.LuaUnit.run())
