@@ -1,5 +1,5 @@
 -- Faults that a scenario makes (faults, retry, expect_outcomes), seen from outside: what the executable says, how it
--- ends, what stands in its results. What may be written is in test_fault_steps.lua; pools that try again, test_retry.lua.
+-- ends, what stands in its results. What may be written is in test_fault_steps.lua, pools that try again in test_retry.
 
 local lu = require "luaunit"
 local json = require "rig.json"
