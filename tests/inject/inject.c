@@ -118,7 +118,7 @@ static bool fits_fd(int fd, size_t n, bool out) {
         return false;
     switch (planned()) {
     case EAGAIN: /* where streams are handed over, what was written before is there: a queue relies on it */
-        return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 && (out || !inject_plan->hands_over);
+        return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
     case EIO: return (class & (FILE_ | DEVICE)) != 0;
     case ENOSPC: return class == FILE_ && out;
     /* not of packets: of a queue's both ends are held by all */

@@ -1,4 +1,4 @@
-/* inject [--sample N] [--seconds S] [--only FAULT] [--list] [PROGRAM...]: makes every call of the core fail in small programs, one
+/* inject [--sample N] [--seconds S] [--only FAULT] [--count] [--list] [PROGRAM...]: makes every call of the core fail in small programs, one
  * at a time, and looks whether what rig promises holds. Exits 1 when it does not. Is its own worker of start=spawn.
  * See tests/README.md; the full run is tests/inject/run. */
 #include <fnmatch.h>
@@ -76,6 +76,8 @@ int main(int argc, char **argv) {
         }
         if (strcmp(argv[i], "-v") == 0)
             o.verbose = true;
+        else if (strcmp(argv[i], "--count") == 0)
+            o.count = true;
         else if (strcmp(argv[i], "--sample") == 0 && i + 1 < argc)
             o.sample = (unsigned)atoi(argv[++i]);
         else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)

@@ -143,6 +143,29 @@ function TestErrors.test_fixed_data_that_cannot_cross_raises_with_its_path()
     end
 end
 
+-- What a worker was at when the iterator raised is answered in another map: it is free then, like any other.
+function TestErrors.test_an_iterator_that_raises_costs_no_worker()
+    for _, channel in ipairs { "socket", "pipe" } do
+        local met = rig.shared_array("i64", 2, 0)
+        local pool <close> = open {
+            workers = 2, channel = channel, delivery = "inherit", chunk = 1, timeout = 20,
+            map = function(item)
+                if item == 0 then return end
+                met[item] = 1
+                while met:sum() < 2 do core.sleep(0.001) end -- ends only if each worker has one
+            end,
+        }
+        local asked = 0
+        lu.assertErrorMsgContains("dry", pool.map, pool, function()
+            asked = asked + 1
+            return asked == 1 and 0 or error "the source is dry"
+        end)
+        local _, failure = map(pool, 2)
+        lu.assertNil(failure, channel)
+        met:close()
+    end
+end
+
 function TestErrors.test_an_error_in_finish_is_reported_at_the_close()
     local pool = open { map = function() end, finish = function() error "broken at the end" end }
     pool:map(4)

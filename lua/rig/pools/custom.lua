@@ -25,6 +25,30 @@ local AHEAD = 16
 local Pool = { __name = "rig.custom_pool" }
 Pool.__index = Pool
 
+-- Passes on what a protected call gave. One that raised has left us in the middle of something, and its message may be
+-- lost: no map can go on, and nobody waits for what will not come. What an iterator of the script's raises is its own.
+-- Must do without memory: that may be what was missing.
+local BROKEN_OFF = { "an error has broken off what the pool was at: open another one", "EIO" }
+
+local function unless_raised(self, fine, ...)
+    if fine then return ... end
+    if not self.asking then self.broken = self.broken or BROKEN_OFF end
+    self.asking = false
+    error((...), 0)
+end
+
+local function start_all(self)
+    local message, code
+    self.lines, message, code = lines.new(self.options.channel)
+    if self.lines and self.options.delivery == "queue" then self.init_queue, message, code = core.queue() end
+    for id = 1, message and 0 or self.count do
+        local ok
+        ok, message, code = crew.start(self, id)
+        if not ok then break end
+    end
+    return message, code
+end
+
 ---Starts the workers.
 ---@param options rig.PoolOptions
 ---@return rig.CustomPool? pool
@@ -35,19 +59,13 @@ function M.new(options)
     local self = setmetatable({
         options = options, count = count, owner = core.getpid(), started = core.now(), started_ns = core.now_ns(),
         workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0, renewed = 0,
-        early_deaths = 0, unexplained = 0, moved = 0,
+        early_deaths = 0, unexplained = 0, moved = 0, broken = false, asking = false,
         board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count, options.retry),
     }, Pool)
-    local message, code
-    self.lines, message, code = lines.new(options.channel)
-    if self.lines and options.delivery == "queue" then self.init_queue, message, code = core.queue() end
-    for id = 1, message and 0 or count do
-        local ok
-        ok, message, code = crew.start(self, id)
-        if not ok then break end
-    end
-    if not message then return self end
+    local fine, message, code = pcall(start_all, self)
+    if fine and not message then return self end
     self:terminate()
+    if not fine then error(message, 0) end
     return nil, message, code
 end
 
@@ -56,10 +74,10 @@ end
 local function take_answer(self, one, message)
     local book = self.ledger
     local number, task, ok, value = message[2], message[3], message[4], message[5]
-    local known, item = book:answered(number, task)
+    local known, all, item = book:answered(number, task)
+    if all and one.holds == number then one.holds = nil end
     if not known then return end -- given up before it came
     if one.last ~= number then one.last, one.messages_in = number, one.messages_in + 1 end
-    if not book:is_out(number) then one.holds = nil end
     self.early_deaths = 0
     one.tasks = one.tasks + 1
     if ok then
@@ -87,8 +105,10 @@ end
 
 -- What this process lacks, and asking again would not give it: the map cannot go on. Any other reason is a worker's.
 local OUR_LACK = { ENOMEM = true, ENOBUFS = true, EMFILE = true, ENFILE = true }
+-- Nothing there, or the run is to stop, which whoever waits next is told.
+local NO_FAILURE = { ETIMEDOUT = true, ECANCELED = true }
 
--- A line that cannot be read any more is always ready, and its worker would be waited for in vain.
+-- A line that has ended or cannot be read is ready for ever, and its worker would be waited for in vain.
 local function kill_at(self, from)
     for _, one in pairs(self.workers) do
         if one.line.from == from then one.proc:kill "KILL" end
@@ -100,9 +120,9 @@ function Pool:take_messages()
     for _, from in ipairs(self.lines:sources(self.workers)) do
         local message, why, code
         repeat message, why, code = from:get(0) until not take_message(self, message)
-        if OUR_LACK[code] then
+        if OUR_LACK[code] or self.lines.shared and not NO_FAILURE[code] then
             self.broken = self.broken or { why, code }
-        elseif code and not self.lines.shared and code ~= "ETIMEDOUT" and code ~= "EPIPE" then
+        elseif not NO_FAILURE[code] then
             kill_at(self, from)
         end
     end
@@ -132,17 +152,22 @@ local function wait_and_take(self)
     return true
 end
 
----Blocks until every worker holds the fixed data.
----@return true?
----@return string? message
----@return string? code
-function Pool:wait_ready()
+local function wait_until_ready(self)
+    if self.broken then return nil, table.unpack(self.broken) end
     crew.deliver_waiting(self)
     while crew.ready_count(self) < self.count do
         local ok, message, code = wait_and_take(self)
         if not ok then return nil, message, code end
     end
     return true
+end
+
+---Blocks until every worker holds the fixed data.
+---@return true?
+---@return string? message
+---@return string? code
+function Pool:wait_ready()
+    return unless_raised(self, pcall(wait_until_ready, self))
 end
 
 -- A map --------------------------------------------------------------------------------------------------------------
@@ -219,21 +244,24 @@ local function cancel_rest(self, message)
     return report
 end
 
----Maps the items.
----@param items table|integer|function
----@return table? results results[i] for item i; nothing where its outcome is not ok
----@return table|string report or, without results, the message
----@return string? code
----@return table? report without results
-function Pool:run(items)
-    if core.getpid() ~= self.owner then error("a pool can only be used by the process that started it", 0) end
+-- The source, which says of itself whether it is being asked: what it raises then is its own.
+local function watch_source(self, next_item)
+    return function()
+        self.asking = true
+        local index, item = next_item()
+        self.asking = false
+        return index, item
+    end
+end
+
+local function run(self, items)
     if self.broken then return nil, table.unpack(self.broken) end
     crew.deliver_waiting(self)
     local next_item, n = items_of.each(items)
     local book = self.ledger
     crew.begin_busy(self)
     self.chunks = { messages = 0, least = 0, most = 0 }
-    book:open(next_item, n, chunk_size(self, n))
+    book:open(watch_source(self, next_item), n, chunk_size(self, n))
     local most = AHEAD * self.count
     feed(self, most)
     while book:is_open() do
@@ -248,6 +276,17 @@ function Pool:run(items)
     report.ready, report.chunks = crew.ready_count(self), self.chunks
     report.busy_by_worker_s, report.longest_task_s = crew.busy(self)
     return book.results, report
+end
+
+---Maps the items.
+---@param items table|integer|function
+---@return table? results results[i] for item i; nothing where its outcome is not ok
+---@return table|string report or, without results, the message
+---@return string? code
+---@return table? report without results
+function Pool:run(items)
+    if core.getpid() ~= self.owner then error("a pool can only be used by the process that started it", 0) end
+    return unless_raised(self, pcall(run, self, items))
 end
 
 -- The end ------------------------------------------------------------------------------------------------------------
@@ -276,22 +315,35 @@ local function note_bad_end(self, one)
     self.failure = self.failure or ("finish: worker %d %s"):format(one.id, bad)
 end
 
+-- That there is no more to do. One that cannot be told would be waited for in vain.
+local function tell_to_leave(self, one)
+    local sent, why = self.lines:send(one, {})
+    if sent then return end
+    one.stopped = true
+    one.proc:kill "KILL"
+    self.failure = self.failure or ("finish: worker %d could not be told to: %s"):format(one.id, tostring(why))
+end
+
+-- Returns nil and why when it cannot wait.
 local function wait_for_ends(self, grace_s)
     local deadline = core.now() + grace_s
     while next(self.workers) do
         local procs = {}
         for _, one in pairs(self.workers) do procs[#procs + 1] = one.proc end
-        local ready = core.poll(procs, math.max(0, deadline - core.now()))
-        if not ready or #ready == 0 then return end
+        local ready, why = core.poll(procs, math.max(0, deadline - core.now()))
+        if not ready then return nil, why end
+        if #ready == 0 then return nil, ("had not ended after %g s"):format(grace_s) end
         for _, proc in ipairs(ready) do
             local one = self.of_proc[proc]
             take_last_words(self, one.line.from)
             crew.retire(self, one, (proc:wait(0)), one.stopped and "stopped" or nil)
             note_bad_end(self, one)
             -- it may have taken the word that was for another
-            if self.lines.shared then self.lines:send(nil, {}) end
+            local _, another = next(self.workers)
+            if self.lines.shared and another then tell_to_leave(self, another) end
         end
     end
+    return true
 end
 
 local function release(self)
@@ -308,12 +360,7 @@ local function bytes_to_go(self)
     return bytes
 end
 
----Stops the workers. Delivery is abandoned where it has not ended: a worker that has not got its fixed data by now does
----not need it any more.
----@return true
-function Pool:close()
-    if self.closed then return true end
-    self.closed = true
+local function close(self)
     local missing, bytes = 0, bytes_to_go(self)
     for id, one in pairs(self.workers) do
         if self.broken or not crew.is_ready(self, id) then
@@ -323,12 +370,11 @@ function Pool:close()
         end
     end
     for _, one in pairs(self.workers) do
-        if not one.stopped then self.lines:send(one, {}) end
+        if not one.stopped then tell_to_leave(self, one) end
     end
-    local patience = self.options.timeout or FINISH_S
-    wait_for_ends(self, patience)
+    local all, why = wait_for_ends(self, self.options.timeout or FINISH_S)
     local id = next(self.workers)
-    if id then self.failure = self.failure or ("finish: worker %d had not ended after %g s"):format(id, patience) end
+    if not all and id then self.failure = self.failure or ("finish: worker %d %s"):format(id, why) end
     crew.stop_all(self)
     release(self)
     self.undelivered = { workers = missing, bytes = missing > 0 and bytes or 0 }
@@ -336,13 +382,36 @@ function Pool:close()
     return true
 end
 
+local function terminate(self)
+    crew.stop_all(self)
+    release(self)
+    self.undelivered = { workers = 0, bytes = 0 }
+    return true
+end
+
+-- Passes on what a protected call gave; one that raised leaves no worker behind. Must do without memory, too.
+local function and_nobody_is_left(self, fine, ...)
+    if fine then return ... end
+    crew.abandon(self)
+    error((...), 0)
+end
+
+---Stops the workers. Delivery is abandoned where it has not ended: a worker that has not got its fixed data by now does
+---not need it any more.
+---@return true? ended well
+---@return string? message
+---@return string? code
+function Pool:close()
+    if self.closed then return true end
+    self.closed = true
+    return and_nobody_is_left(self, pcall(close, self))
+end
+
 ---Ends the workers at once. Does nothing in a process that did not start them: a forked child has this table too.
 function Pool:terminate()
     if self.closed or core.getpid() ~= self.owner then return end
     self.closed = true
-    crew.stop_all(self)
-    release(self)
-    self.undelivered = { workers = 0, bytes = 0 }
+    and_nobody_is_left(self, pcall(terminate, self))
 end
 
 Pool.__close = Pool.terminate

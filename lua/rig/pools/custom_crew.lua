@@ -130,6 +130,12 @@ function M.stop_all(pool)
     for _, one in pairs(pool.workers) do M.retire(pool, one, (one.proc:stop(0)), "stopped") end
 end
 
+---The same where nothing more can be done about them, not even to remember them: needs no memory.
+---@param pool rig.CustomPool
+function M.abandon(pool)
+    for _, one in pairs(pool.workers) do one.proc:close() end
+end
+
 ---A map begins: how long each worker has been busy until now, to tell afterwards what it did in this one.
 ---@param pool rig.CustomPool
 function M.begin_busy(pool)

@@ -30,7 +30,7 @@ end
 
 -- The number of the message that a dead worker held, if any.
 local function held_by(pool, one)
-    if one.holds then return one.holds end
+    if one.holds then return pool.ledger:is_out(one.holds) and one.holds or nil end
     local noted = pool.board[slot(one.id) + worker.MESSAGE]
     if noted ~= 0 and pool.ledger:is_out(noted) then return noted end
     if pool.lines.shared and crew.is_ready(pool, one.id) and not crew.has_retired(pool, one.id) then
@@ -134,7 +134,11 @@ end
 ---@param pool rig.CustomPool
 function M.find_lost(pool)
     local book, stuck = pool.ledger, M.is_stuck(pool)
-    local waiting = pool.lines:take_back()
+    local waiting, why, code = pool.lines:take_back()
+    if not waiting then
+        pool.broken = pool.broken or { why, code }
+        return
+    end
     core.sleep(M.QUIET_S / 5) -- for those that have just taken something to note it
     pool:take_messages()
     local lost = lost_messages(pool, waiting)

@@ -19,17 +19,18 @@ Ledger.__index = Ledger
 ---@return rig.Ledger
 function M.new(workers, retry)
     return setmetatable({
-        account = core.account(workers), results = {}, out = 0, messages = {}, again = {}, number = 0,
+        account = core.account(workers), results = {}, out = 0, messages = {}, again = {}, number = 0, late = {},
         retry = retry or 0, retried = 0,
     }, Ledger)
 end
 
----Begins a map.
+---Begins a map. What is out of one before it, which was given up, may still be answered.
 ---@param next_item fun(): integer?, any
 ---@param n integer? nil when it is not known
 ---@param chunk integer items in a message
 function Ledger:open(next_item, n, chunk)
     self.next_item, self.counted, self.chunk = next_item, n ~= nil, chunk
+    for number, message in pairs(self.messages) do self.late[number] = message.left end
     self.results, self.out, self.messages, self.again = {}, 0, {}, {}
     self.ended, self.more, self.n, self.attempts = {}, true, n or 0, {}
     self.account:begin(n or 0)
@@ -130,16 +131,21 @@ end
 ---@param number integer
 ---@param task integer
 ---@return boolean known false when the message had been given up
+---@return boolean all whether that was the last of its tasks
 ---@return any item of the task
 function Ledger:answered(number, task)
-    local message = self.messages[number]
-    if not message then return false end
-    message.left, message.answered = message.left - 1, task
-    if message.left == 0 then
-        self.messages[number] = nil
-        self.out = self.out - 1
+    local message, late = self.messages[number], self.late[number]
+    if not message then
+        if late then self.late[number] = late > 1 and late - 1 or nil end
+        return false, late == 1
     end
-    return true, message.tasks[task - message.tasks[2] + 3]
+    local item = message.tasks[task - message.tasks[2] + 3]
+    message.left, message.answered = message.left - 1, task
+    if message.left > 0 then return true, false, item end
+    self.messages[number] = nil
+    self.out = self.out - 1
+    return true, true, item
+end
 end
 
 ---Gives a message up.

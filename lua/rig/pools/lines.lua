@@ -112,13 +112,15 @@ function Lines:watched(workers)
 end
 
 ---Takes back the messages that no worker has taken yet.
----@return table[]
+---@return table[]? waiting
+---@return string? message
+---@return string? code
 function Lines:take_back()
     local waiting = {}
     repeat
-        local message = self.tasks:get(0)
+        local message, why, code = self.tasks:get(0) -- which also lets out what has not gone yet
+        if not message and code ~= "ETIMEDOUT" then return nil, why, code end
         waiting[#waiting + 1] = message
-        if not message then core.poll({}, 0) end -- lets out what has not gone yet
     until not message and self.tasks:pending() == 0
     return waiting
 end
