@@ -77,13 +77,14 @@ int pool_begin(struct pool *p, const struct pool_io *io, uint64_t hint, bool eag
             pool_say(p, p->closed ? "the pool is closed" : "the pool is broken");
         return -EINVAL;
     }
+    p->why[0] = '\0';
     struct batch *b = sys_malloc(p->sys, sizeof *b);
     if (b == NULL)
-        return -ENOMEM;
+        return pool_told(p, -ENOMEM);
     *b = (struct batch){.pool = p, .io = *io, .hint = hint, .eager = eager, .epoch = ++p->epoch};
     if (account_init(&b->account, p->sys, p->config.workers) < 0) {
         batch_free(b);
-        return -ENOMEM;
+        return pool_told(p, -ENOMEM);
     }
     b->next = p->batches;
     p->batches = b;
@@ -119,6 +120,7 @@ static int enter(struct pool *p) {
         return -EINVAL;
     }
     batch_sweep(p);
+    p->why[0] = '\0';
     p->inside = true;
     return 0;
 }
@@ -137,7 +139,7 @@ static uint64_t ended_of(const struct batch *b) {
 int pool_turn(struct batch *b, int64_t deadline) {
     struct pool *p = b->pool;
     if (b->error < 0) /* in somebody else's turn, perhaps */
-        return b->error;
+        return pool_told(p, b->error);
     if (has_ended(b))
         return 1;
     int err = enter(p);
@@ -152,7 +154,7 @@ int pool_turn(struct batch *b, int64_t deadline) {
     err = leave(p, err);
     if (b->gone && err == 0)
         return -ECANCELED;
-    return b->error < 0 ? b->error : err < 0 ? err : has_ended(b);
+    return pool_told(p, b->error < 0 ? b->error : err < 0 ? err : has_ended(b));
 }
 
 void pool_end(struct batch *b) {

@@ -167,6 +167,8 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end);
 /* In a worker: pool_board finds it. */
 void pool_show_board(const struct pool *p);
 void pool_say(struct pool *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Passes err on; a failure that nobody has put into words yet gets those of its errno. */
+int pool_told(struct pool *p, int err);
 
 /* worker.c: the life of a worker. */
 _Noreturn void worker_run(struct pool *p, struct worker *w);

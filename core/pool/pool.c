@@ -21,6 +21,12 @@ void pool_say(struct pool *p, const char *fmt, ...) {
     va_end(args);
 }
 
+int pool_told(struct pool *p, int err) {
+    if (err < 0 && p->why[0] == '\0')
+        pool_say(p, "the pool failed: %s", strerror(-err));
+    return err;
+}
+
 const char *pool_why(const struct pool *p) {
     return p->why;
 }
@@ -297,6 +303,8 @@ static bool all_ready(const struct pool *p) {
 int pool_wait_ready(struct pool *p, int64_t deadline) {
     const bool broken_off = p->inside;
     int err = 0;
+    if (!p->broken)
+        p->why[0] = '\0';
     if (broken_off)
         give_up_batches(p);
     p->inside = true; /* what other tasks end in may give batches up */
@@ -306,7 +314,7 @@ int pool_wait_ready(struct pool *p, int64_t deadline) {
             err = -ETIMEDOUT;
     }
     p->inside = broken_off;
-    return err;
+    return pool_told(p, err);
 }
 
 void pool_sample(struct pool *p) {
@@ -393,7 +401,7 @@ int pool_close(struct pool *p) {
     p->config.deliver->close(p);
     if (err == 0 && p->failure != NULL)
         pool_say(p, "%.250s", p->failure);
-    return err < 0 ? err : p->failure != NULL;
+    return err < 0 ? pool_told(p, err) : p->failure != NULL;
 }
 
 void pool_free(struct pool *p) {

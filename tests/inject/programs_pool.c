@@ -28,12 +28,19 @@ static void check_tasks(const struct rig_pool *r, int err) {
         inject_violated("%d tasks died with one worker", (int)died);
 }
 
+/* Whatever fails has words. */
+static int told(const struct rig_pool *r, const char *what, int err) {
+    if (err < 0 && pool_why(r->pool)[0] == '\0')
+        inject_violated("%s failed with %s and does not say why", what, strerrorname_np(-err));
+    return err;
+}
+
 static int map_some(struct rig_pool *r) {
     map_begin(TASKS);
     map.items[3] = (struct item){.op = LARGE_RESULT, .n = 150000};
     map.items[5].ballast = 90000;
     map.items[7].op = FAIL;
-    int err = map_run(r, true);
+    int err = told(r, "the map", map_run(r, true));
     if (err == -ENOMEM && map.at == 0)
         return err; /* not begun */
     check_tasks(r, err);
@@ -44,7 +51,7 @@ static int map_some(struct rig_pool *r) {
 }
 
 static void use(struct rig_pool *r) {
-    int err = pool_wait_ready(r->pool, hang());
+    int err = told(r, "the start", pool_wait_ready(r->pool, hang()));
     if (err < 0 && hits_another())
         inject_violated("a worker's fault broke the start: %s: %s", strerror(-err),
                         pool_why(r->pool));
@@ -52,7 +59,7 @@ static void use(struct rig_pool *r) {
         err = map_some(r);
     if (err == 0)
         err = map_some(r);
-    int closed = pool_close(r->pool);
+    int closed = told(r, "the close", pool_close(r->pool));
     if (closed > 0 && pool_why(r->pool)[0] == '\0')
         inject_violated("the pool closed badly and does not say why");
     if (err < 0 || closed < 0)
