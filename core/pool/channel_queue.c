@@ -92,15 +92,15 @@ static int shared_drain(struct pool *p, struct worker *from) {
     struct received r;
     int got;
     (void)from; /* what came from whom is not known before it is read */
-    while ((got = queue_poll(p->results, &r)) == 1) {
-        struct worker *w = pool_worker(p, r.head.worker);
-        int err = step_take(p, r.head.worker, &r);
-        if (err < 0 && w != NULL)
-            err = step_distrust(p, w, err);
-        if (err < 0 && err != -EBADMSG)
-            return err;
-    }
-    return got; /* -EBADMSG: results are lost, and whose is not known */
+    while ((got = queue_poll(p->results, &r)) == 1)
+        if ((got = step_take(p, r.head.worker, &r)) < 0)
+            break;
+    /* Its writer may have taken and finished other messages since, and which they are is not known: they would be
+     * waited for in vain. */
+    if (got == -EBADMSG)
+        pool_say(p,
+                 "what came through the queue of results is none, and whose are lost is not known");
+    return got;
 }
 
 static int shared_take_in(struct pool *p) {

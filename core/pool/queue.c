@@ -320,13 +320,13 @@ static int part_begin(struct queue *q, int fd, const struct frame_head *head) {
 }
 
 /* Reads on what is under way: 1 and *r when one is complete, 0 when none is. A torn one is dropped:
- * its writer ended, and that is learnt from its pidfd. */
+ * its writer ended, and that is learnt from its pidfd. -errno: one is lost whose writer lives. */
 static int parts_go_on(struct queue *q, struct received *r) {
     struct queue_part **at = &q->parts;
     while (*at != NULL) {
         struct queue_part *p = *at;
         ssize_t got = fd_read_some(q->sys, p->fd, p->body->data + p->got, p->head.len - p->got);
-        if (got == -EAGAIN) {
+        if (got == -EAGAIN || got == -EINTR) {
             at = &p->next;
             continue;
         }
@@ -338,6 +338,8 @@ static int parts_go_on(struct queue *q, struct received *r) {
         }
         if (got <= 0)
             part_free(q, at);
+        if (got < 0 && got != -ECONNRESET)
+            return (int)got;
     }
     return 0;
 }
@@ -348,11 +350,10 @@ int queue_poll(struct queue *q, struct received *r) {
         int fd = -1;
         /* What waits now was put after its writer's large messages were written: those come first. */
         bool waits = q->parts == NULL || queue_has_waiting(q);
-        if (q->parts != NULL && parts_go_on(q, r) == 1)
-            return 1;
-        if (!waits)
-            return 0;
-        int got = take_packet(q, MSG_DONTWAIT, &head, &fd);
+        int got = q->parts != NULL ? parts_go_on(q, r) : 0;
+        if (got != 0 || !waits)
+            return got;
+        got = take_packet(q, MSG_DONTWAIT, &head, &fd);
         if (got == -EAGAIN)
             return 0;
         if (got == -EINTR)

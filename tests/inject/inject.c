@@ -117,7 +117,7 @@ static bool fits_fd(int fd, size_t n, bool out) {
     if (class == OTHER) /* an eventfd: it only ever counts */
         return false;
     switch (planned()) {
-    case EAGAIN: /* where streams are handed over, what was written before is there: a queue relies on it */
+    case EAGAIN: /* of a stream that holds bytes it cannot be, and yet nobody may wait for ever because of it */
         return (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
     case EIO: return (class & (FILE_ | DEVICE)) != 0;
     case ENOSPC: return class == FILE_ && out;

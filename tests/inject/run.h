@@ -21,7 +21,7 @@ struct options {
     unsigned sample; /* so many ordinals of each call at most; 0: all */
     double seconds;  /* for one run */
     bool verbose;
-    bool count; /* only says how many points and runs there would be */
+    bool count;       /* only says how many points and runs there would be */
     const char *only; /* "role:kind:at:fault:mode", one run; NULL: all */
 };
 
