@@ -14,6 +14,9 @@
 #define STREAM_BUFFER ((size_t)1 << 20)
 #define PREFAULT      ((size_t)8 << 20)
 #define IOV_USED      16
+/* Together half a second, then it is an error. */
+#define REFUSED_MAX    500
+#define REFUSED_NAP_NS INT64_C(1000000)
 
 struct queue_part {
     struct queue_part *next;
@@ -168,6 +171,14 @@ static int send_body(struct queue *q) {
     return 1;
 }
 
+/* The kernel has no memory for a packet. That may be over in a moment, and nothing tells when: true to try again. */
+static bool may_pass(struct queue *q) {
+    if (++q->refused > REFUSED_MAX)
+        return false;
+    sys_nanosleep(q->sys, clock_now_ns() + REFUSED_NAP_NS);
+    return true;
+}
+
 int queue_flush(struct queue *q) {
     uint64_t before = q->outbox.bytes;
     while (q->outbox.first != NULL && before - q->outbox.bytes < MESSAGE_TURN) {
@@ -175,10 +186,11 @@ int queue_flush(struct queue *q) {
         int got = q->outbox.sent > 0                      ? send_body(q)
                   : (m->head.flags & FRAME_STREAMED) != 0 ? send_handover(q, m)
                                                           : send_packet(q, m);
-        if (got == -EAGAIN || got == -ENOBUFS)
+        if (got == -EAGAIN || (got == -ENOBUFS && may_pass(q)))
             return 1;
         if (got < 0 && got != -EINTR)
             return got;
+        q->refused = 0;
     }
     return q->outbox.first != NULL;
 }

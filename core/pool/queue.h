@@ -28,7 +28,8 @@ struct queue {
     struct block *last; /* body of the message handed out last */
     uint8_t *packet;
     uint64_t bytes_in, bytes_out, messages_in, messages_out;
-    uint64_t lost; /* messages whose reader ended in the middle */
+    unsigned refused; /* times in a row that there was no memory in the kernel for what is to go */
+    uint64_t lost;    /* messages whose reader ended in the middle */
 };
 
 /* `sys` must live as long as the queue. 0 or -errno. */

@@ -29,6 +29,7 @@ const struct fault faults_of[SYS_KINDS][FAULTS_MAX] = {
     [SYS_sendmsg] = {{EINTR, false},
                      {EAGAIN, false},
                      {ENOMEM, true},
+                     {ENOBUFS, true},
                      {EPIPE, true},
                      {ECONNRESET, true},
                      {INJECT_SHORT, true}},
@@ -79,7 +80,7 @@ static const struct {
 #define X(e) {e, #e},
     X(EINTR) X(EAGAIN) X(EIO) X(ECONNRESET) X(ENOSPC) X(EPIPE) X(ENOMEM) X(EMFILE) X(ENFILE)
         X(ENOSYS) X(EBUSY) X(EPERM) X(EACCES) X(EROFS) X(ENOTTY) X(EINVAL) X(ENOENT) X(ETXTBSY)
-            X(ECHILD) X(ESRCH)
+            X(ECHILD) X(ESRCH) X(ENOBUFS)
 #undef X
                 {INJECT_SHORT, "short"},
     {INJECT_LOST, "lost"},

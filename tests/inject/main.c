@@ -1,4 +1,4 @@
-/* inject [--sample N] [--seconds S] [--only FAULT] [--count] [--list] [PROGRAM...]: makes every call of the core fail in small programs, one
+/* inject [--sample N] [--seconds S] [--role N] [--only FAULT] [--count] [--list] [PROGRAM...]: makes every call of the core fail in small programs, one
  * at a time, and looks whether what rig promises holds. Exits 1 when it does not. Is its own worker of start=spawn.
  * See tests/README.md; the full run is tests/inject/run. */
 #include <fnmatch.h>
@@ -67,7 +67,7 @@ int main(int argc, char **argv) {
     int worker = rig_worker_main(argc, argv);
     if (worker >= 0)
         return worker;
-    struct options o = {.sample = getenv("RIG_FULL") != NULL ? 0 : 1, .seconds = 20};
+    struct options o = {.sample = getenv("RIG_FULL") != NULL ? 0 : 1, .seconds = 20, .role = -1};
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "--list") == 0) {
@@ -82,6 +82,8 @@ int main(int argc, char **argv) {
             o.sample = (unsigned)atoi(argv[++i]);
         else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
             o.seconds = atof(argv[++i]);
+        else if (strcmp(argv[i], "--role") == 0 && i + 1 < argc)
+            o.role = atoi(argv[++i]);
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             o.only = argv[++i];
         else

@@ -22,6 +22,7 @@ struct options {
     double seconds;  /* for one run */
     bool verbose;
     bool count;       /* only says how many points and runs there would be */
+    int role;         /* faults of this process alone; -1: of all */
     const char *only; /* "role:kind:at:fault:mode", one run; NULL: all */
 };
 
