@@ -303,8 +303,9 @@ static bool all_ready(const struct pool *p) {
 int pool_wait_ready(struct pool *p, int64_t deadline) {
     const bool broken_off = p->inside;
     int err = 0;
-    if (!p->broken)
-        p->why[0] = '\0';
+    if (p->broken)
+        return pool_told(p, -EINVAL);
+    p->why[0] = '\0';
     if (broken_off)
         give_up_batches(p);
     p->inside = true; /* what other tasks end in may give batches up */
@@ -314,6 +315,7 @@ int pool_wait_ready(struct pool *p, int64_t deadline) {
             err = -ETIMEDOUT;
     }
     p->inside = broken_off;
+    p->broken = err < 0 && err != -ETIMEDOUT && err != -ECANCELED;
     return pool_told(p, err);
 }
 

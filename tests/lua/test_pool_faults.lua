@@ -224,6 +224,21 @@ function TestFaults.test_an_initializer_that_always_fails_ends_the_run_after_thr
     end)
 end
 
+function TestFaults.test_a_pool_without_its_last_worker_is_not_waited_for()
+    pooltest.each({}, function(axes)
+        local pool <close> = pooltest.open(axes, {
+            workers = 1, fixed = "f", map = print, init = function() error "no such weights" end,
+        })
+        lu.assertNil((pool:wait_ready()))
+        for _ = 1, 2 do
+            local ok, message = pool:run(3)
+            lu.assertNil(ok, axes.name)
+            lu.assertStrContains(message, "no such weights", false, false, axes.name)
+        end
+        lu.assertNil((pool:wait_ready()))
+    end)
+end
+
 function TestFaults.test_an_initializer_that_fails_twice_is_survived()
     pooltest.each({ chunk = 1 }, function(axes)
         local tries = core.shared_array("i64", 64, 0)

@@ -157,7 +157,10 @@ local function wait_until_ready(self)
     crew.deliver_waiting(self)
     while crew.ready_count(self) < self.count do
         local ok, message, code = wait_and_take(self)
-        if not ok then return nil, message, code end
+        if not ok then
+            self.broken = self.broken or { message, code }
+            return nil, message, code
+        end
     end
     return true
 end
