@@ -274,7 +274,8 @@ static uint64_t try_ordinals(const struct program *p, const struct options *o, s
     for (uint64_t at = 1 + mixed % step; !hung && (o->sample == 0 || n < o->sample);
          at += step, n++) {
         inject_plan->at = at;
-        if (!try_plan(p, o, t, &hung))
+        /* not come by this time: so many there were, or another order of things */
+        if (!try_plan(p, o, t, &hung) && at >= usual)
             break;
         points += atomic_load(&inject_plan->hits) > 0;
     }

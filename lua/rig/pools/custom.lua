@@ -25,16 +25,19 @@ local AHEAD = 16
 local Pool = { __name = "rig.custom_pool" }
 Pool.__index = Pool
 
--- Passes on what a protected call gave. One that raised has left us in the middle of something, and its message may be
--- lost: no map can go on, and nobody waits for what will not come. What an iterator of the script's raises is its own.
--- Must do without memory: that may be what was missing.
+-- A call that an error left has stopped in the middle of something, and the message that it had in hand is lost: no map
+-- can go on, and nobody waits for what will not come. What an iterator of the script's raises is its own. Does without
+-- memory: that may be what was missing.
 local BROKEN_OFF = { "an error has broken off what the pool was at: open another one", "EIO" }
 
-local function unless_raised(self, fine, ...)
-    if fine then return ... end
-    if not self.asking then self.broken = self.broken or BROKEN_OFF end
-    self.asking = false
-    error((...), 0)
+local function enter(self)
+    if self.inside and not self.asking then self.broken = self.broken or BROKEN_OFF end
+    self.inside, self.asking = true, false
+end
+
+local function leave(self, ...)
+    self.inside = false
+    return ...
 end
 
 local function start_all(self)
@@ -59,7 +62,7 @@ function M.new(options)
     local self = setmetatable({
         options = options, count = count, owner = core.getpid(), started = core.now(), started_ns = core.now_ns(),
         workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0, renewed = 0,
-        early_deaths = 0, unexplained = 0, moved = 0, broken = false, asking = false,
+        early_deaths = 0, unexplained = 0, moved = 0, broken = false, inside = false, asking = false,
         board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count, options.retry),
     }, Pool)
     local fine, message, code = pcall(start_all, self)
@@ -170,7 +173,8 @@ end
 ---@return string? message
 ---@return string? code
 function Pool:wait_ready()
-    return unless_raised(self, pcall(wait_until_ready, self))
+    enter(self)
+    return leave(self, wait_until_ready(self))
 end
 
 -- A map --------------------------------------------------------------------------------------------------------------
@@ -289,7 +293,8 @@ end
 ---@return table? report without results
 function Pool:run(items)
     if core.getpid() ~= self.owner then error("a pool can only be used by the process that started it", 0) end
-    return unless_raised(self, pcall(run, self, items))
+    enter(self)
+    return leave(self, run(self, items))
 end
 
 -- The end ------------------------------------------------------------------------------------------------------------
@@ -407,6 +412,7 @@ end
 function Pool:close()
     if self.closed then return true end
     self.closed = true
+    enter(self)
     return and_nobody_is_left(self, pcall(close, self))
 end
 
