@@ -121,6 +121,8 @@ static int open_state(struct rig *rig, const rig_options_t *options) {
                          "main must call rig_worker_main first");
     rig->opened = true;
     rig->signals = options->signals != 0;
+    if (options->fork_with_threads != 0)
+        rig->fork_with_threads = options->fork_with_threads == 1;
     struct request request = {.rig = rig};
     int status = protect(rig, open_modules, &request);
     if (status == RIG_OK && request.status < 0)

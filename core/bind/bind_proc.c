@@ -83,6 +83,15 @@ static int keep_fds(lua_State *L, int list, int n, int *fds) {
     return count;
 }
 
+static int fail_threads(lua_State *L, struct state *st) {
+    char why[256];
+    proc_say_threads(&st->sys, why, sizeof why);
+    lua_pushnil(L);
+    lua_pushfstring(L, "start a process: %s", why);
+    lua_pushstring(L, state_errname(EDEADLK));
+    return 3;
+}
+
 /* rig.fork(fn, ...) -> process | nil, message, code */
 static int l_fork(lua_State *L) {
     int fds[2 * KEEP_HANDLES];
@@ -99,6 +108,8 @@ static int l_fork(lua_State *L) {
     lua_pushboolean(L, 1);
     lua_rawset(L, -4); /* before there is a process: this needs memory */
     pid_t pid = proc_fork(&st->sys, &h->u.proc, fds, (size_t)keep_fds(L, list, n, fds));
+    if (pid == -EDEADLK)
+        return fail_threads(L, st);
     if (pid < 0)
         return state_fail(
             L, pid, "start a process (the limits are those of ulimit -u and -n, and of memory)");
@@ -109,6 +120,17 @@ static int l_fork(lua_State *L) {
         run_child(L, nargs);
     }
     h->open = true;
+    return 1;
+}
+
+/* rig.fork_with_threads([allowed]) -> whether this process may be copied although it has other threads; sets it */
+static int l_fork_with_threads(lua_State *L) {
+    struct sys *s = &state_get(L)->sys;
+    if (!lua_isnoneornil(L, 1)) {
+        luaL_checktype(L, 1, LUA_TBOOLEAN);
+        s->fork_with_threads = lua_toboolean(L, 1);
+    }
+    lua_pushboolean(L, s->fork_with_threads);
     return 1;
 }
 
@@ -269,7 +291,10 @@ void bind_proc(lua_State *L) {
     static const luaL_Reg methods[] = {{"pid", l_pid},       {"wait", l_wait},   {"stop", l_stop},
                                        {"finish", l_finish}, {"kill", l_kill},   {"alive", l_alive},
                                        {"memory", l_memory}, {"close", l_close}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"fork", l_fork}, {"children", l_children}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"fork", l_fork},
+                                         {"fork_with_threads", l_fork_with_threads},
+                                         {"children", l_children},
+                                         {NULL, NULL}};
     handle_methods(L, HANDLE_PROC, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -19,6 +19,8 @@ int host_init(struct rig *rig, lua_State *L, const char *lua_path) {
     rig->exit_status = -1;
     if (alloc.sys.table == NULL)
         alloc_init(&rig->alloc, &sys_kernel, false);
+    const char *threads = getenv("RIG_FORK_WITH_THREADS");
+    rig->fork_with_threads = threads != NULL && strcmp(threads, "1") == 0;
     if (lua_path == NULL || lua_path[0] == '\0')
         return 0;
     rig->lua_path = host_copy(rig, lua_path, strlen(lua_path));

@@ -29,13 +29,14 @@ struct rig {
     size_t n_objects;
     char *loaded; /* their paths as they were given, each with its zero, in the order of loading */
     size_t loaded_size;
-    char *lua_path;       /* NULL: the built-in modules */
-    char *worker_program; /* NULL: see program.h */
-    char *error;          /* of rig_error; NULL when none or without memory */
-    int failed;           /* enum rig_status of it */
-    bool opened;          /* by rig_open, in a program that knows of it */
-    bool signals;         /* rig may set the process's timer */
-    bool running;         /* inside a run, a command or a workload */
+    char *lua_path;         /* NULL: the built-in modules */
+    char *worker_program;   /* NULL: see program.h */
+    char *error;            /* of rig_error; NULL when none or without memory */
+    int failed;             /* enum rig_status of it */
+    bool opened;            /* by rig_open, in a program that knows of it */
+    bool signals;           /* rig may set the process's timer */
+    bool fork_with_threads; /* rig may copy the process although it has other threads */
+    bool running;           /* inside a run, a command or a workload */
 
     /* Read and written by rig_interrupt in a signal handler. */
     lua_State *volatile thread;         /* the Lua thread that runs now */

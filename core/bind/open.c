@@ -20,6 +20,7 @@ static void (*const binders[])(lua_State *) = {
 int luaopen_rig_core(lua_State *L) {
     struct rig *rig = host_get(L);
     rig->state = state_get(L);
+    rig->state->sys.fork_with_threads = rig->fork_with_threads;
     lua_createtable(L, 0, 48);
     for (size_t i = 0; i < sizeof binders / sizeof *binders; i++)
         binders[i](L);

@@ -6,9 +6,13 @@
  * end. librig never exits, never prints (rig_command does) and never changes signal handlers.
  *
  * Threads: a rig belongs to one thread at a time; several rigs in one process, in one thread or
- * in several, know nothing of each other. Workers are forked, so a process with other threads
- * must see to it that these hold no lock that a workload needs, or let them be fresh processes
- * (start=spawn, see rig_worker_main). Only rig_interrupt may be called from a signal handler.
+ * in several, know nothing of each other. A forked worker is a copy of the thread that forked it and
+ * of no other: a lock that another one held at that moment (in malloc of some libc, in a library's
+ * pool of threads) is held in the copy for ever. So a process that has other threads is refused
+ * such workers, rig.fork and --ab, with an error that says so. What works: workers that are fresh processes
+ * (start=spawn, see rig_worker_main), rig.exec, or a host that knows that no workload needs
+ * such a lock and says so by fork_with_threads in rig_options, rig.fork_with_threads(true) in a
+ * scenario, or RIG_FORK_WITH_THREADS=1. Only rig_interrupt may be called from a signal handler.
  *
  * Strings given to rig are copied unless said otherwise. Durations are seconds, sizes are bytes. */
 #ifndef RIG_H
@@ -205,6 +209,9 @@ typedef struct rig_options {
     /* What start=spawn runs for each worker: the path of a program whose main begins with
      * rig_worker_main. NULL: what RIG_WORKER in the environment says, else this program itself. */
     const char *worker_program;
+    /* May rig fork this process while it has other threads? 1 yes, 2 no, 0: what RIG_FORK_WITH_THREADS in
+     * the environment (0 or 1) says, else no. See "Threads" above. */
+    int fork_with_threads;
 } rig_options_t;
 
 /* Opens a rig. `options` may be NULL; members that are zero mean the default. Does not block;

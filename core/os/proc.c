@@ -65,7 +65,37 @@ static pid_t fork_quietly(struct sys *s, sigset_t *old) {
     return pid;
 }
 
+/* One that was joined may still be counted, until the kernel is done with it. */
+#define LOOKS   20
+#define LOOK_NS (NS_PER_S / 1000)
+
+/* Where the kernel does not tell (no /proc), nothing is refused. */
+static bool has_threads(struct sys *s) {
+    for (int i = 0; sys_threads(s, 0) > 1; i++) {
+        if (i == LOOKS)
+            return true;
+        sys_nanosleep(s, clock_now_ns() + LOOK_NS);
+    }
+    return false;
+}
+
+void proc_say_threads(struct sys *s, char *text, size_t size) {
+    snprintf(
+        text, size,
+        "this process has %d threads, and a lock that another one holds would stay held in a copy "
+        "of it; use fresh processes (start=spawn, rig.exec), or allow copies: "
+        "rig.fork_with_threads(true)",
+        sys_threads(s, 0));
+}
+
 pid_t proc_fork(struct sys *s, struct proc *p, const int *keep, size_t n_keep) {
+    *p = PROC_NONE;
+    if (!s->fork_with_threads && has_threads(s))
+        return -EDEADLK;
+    return proc_fork_fresh(s, p, keep, n_keep);
+}
+
+pid_t proc_fork_fresh(struct sys *s, struct proc *p, const int *keep, size_t n_keep) {
     int line[2];
     sigset_t old;
     *p = PROC_NONE;
@@ -146,7 +176,7 @@ int proc_exec(struct sys *s, struct proc *p, const struct proc_command *c) {
     if (err < 0)
         return err;
     int keep[4] = {report[1], c->stdio[0], c->stdio[1], c->stdio[2]};
-    pid_t pid = proc_fork(s, p, keep, 4);
+    pid_t pid = proc_fork_fresh(s, p, keep, 4);
     if (pid == 0)
         exec_child(s, p->lifeline, c, report[1]);
     fds_close(s, &report[1]);

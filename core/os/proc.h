@@ -27,11 +27,19 @@ struct proc_end {
 
 #define PROC_KEEP_MAX 512
 
-/* Forks. In the parent: the pid, *p filled in. In the child: 0, *p has no pid and the child's
- * end of the lifeline, signal handlers are back to their defaults, and of our registered descriptors
- * only `keep` (at most PROC_KEEP_MAX) is open; it must leave by sys_exit. -errno: nothing was
- * started. */
+/* Forks a copy of this process. In the parent: the pid, *p filled in. In the child: 0, *p has no pid and
+ * the child's end of the lifeline, signal handlers are back to their defaults, and of our registered
+ * descriptors only `keep` (at most PROC_KEEP_MAX) is open; it must leave by sys_exit. -errno: nothing was
+ * started. -EDEADLK: this process has other threads, and s->fork_with_threads does not say that it may be
+ * copied all the same; proc_say_threads has the words. A copy has the calling thread only: a lock that
+ * another one held at that moment is held in it for ever. */
 pid_t proc_fork(struct sys *s, struct proc *p, const int *keep, size_t n_keep);
+
+/* The same for a child that executes a program at once and takes no lock before: whatever threads there are. */
+pid_t proc_fork_fresh(struct sys *s, struct proc *p, const int *keep, size_t n_keep);
+
+/* Why proc_fork said -EDEADLK, and what to do. */
+void proc_say_threads(struct sys *s, char *text, size_t size);
 
 struct proc_command {
     char *const *argv; /* argv[0] is looked up in PATH */

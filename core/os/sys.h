@@ -56,6 +56,7 @@
       (pid, status, flags, use))                                                                  \
     X(ended, int, (pid_t pid), (pid))                                                             \
     X(setpgid, int, (pid_t pid, pid_t pgid), (pid, pgid))                                         \
+    X(threads, int, (pid_t pid), (pid))                                                           \
     X(sigaction, int, (int sig, const struct sigaction *now, struct sigaction *old),              \
       (sig, now, old))                                                                            \
     X(mask_signals, int, (int how, const sigset_t *set, sigset_t *old), (how, set, old))          \
@@ -98,8 +99,9 @@ struct sys_stop {
 struct sys {
     const struct sys_table *table;
     uint64_t count[SYS_KINDS];
-    pid_t pid;             /* of the process that is running; kept right across proc_fork */
-    struct sys_stop *stop; /* NULL: cannot be interrupted */
+    pid_t pid;              /* of the process that is running; kept right across proc_fork */
+    struct sys_stop *stop;  /* NULL: cannot be interrupted */
+    bool fork_with_threads; /* see proc_fork */
 };
 
 extern const struct sys_table sys_kernel;

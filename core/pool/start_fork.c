@@ -1,4 +1,6 @@
 /* start=fork: a worker is a fork of the coordinator, with all its memory, copy-on-write. */
+#include <errno.h>
+
 #include "pool/inside.h"
 
 static int fork_open(struct pool *p) {
@@ -14,6 +16,8 @@ static int start(struct pool *p, struct worker *w, const int *keep, size_t n) {
     pid_t pid = proc_fork(p->sys, &w->proc, keep, n);
     if (pid == 0)
         worker_run(p, w);
+    if (pid == -EDEADLK)
+        proc_say_threads(p->sys, p->why, sizeof p->why);
     return pid < 0 ? pid : 0;
 }
 

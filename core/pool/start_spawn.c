@@ -217,7 +217,7 @@ static int spawn_start(struct pool *p, struct worker *w, const int *keep, size_t
     if (err < 0)
         return err;
     list_numbers(p, w, -1, report[1], kept);
-    pid_t pid = proc_fork(p->sys, &w->proc, kept + 1, BOOT_NUMBERS - 1);
+    pid_t pid = proc_fork_fresh(p->sys, &w->proc, kept + 1, BOOT_NUMBERS - 1);
     if (pid == 0)
         become(p, w, report[1]);
     fds_close(p->sys, &report[1]);

@@ -25,6 +25,7 @@ local metric = require "rig.metric"
 ---@field cpus fun(): integer[]                       the processors that this process may use
 ---@field pin fun(cpu: integer|integer[]): boolean?, string?, string?  this process, and what it starts, only there
 ---@field worker_program fun(path?: string): string?  the executable that start = spawn runs for each worker
+---@field fork_with_threads fun(allowed?: boolean): boolean  may this process be copied while it has other threads
 ---@field load fun(path: string): boolean?, string?, string?  a shared object that exports rig_register
 local M = {
     version = core.version, pool = library.pool, exec = exec.run, metric = metric.record,
@@ -32,7 +33,7 @@ local M = {
 
 local PRIMITIVES = {
     "now", "sleep", "spin", "rng", "array", "shared_array", "fork", "pipe", "socketpair", "queue", "poll", "workload",
-    "load", "cpus", "pin", "worker_program",
+    "load", "cpus", "pin", "worker_program", "fork_with_threads",
 }
 for _, name in ipairs(PRIMITIVES) do M[name] = core[name] end
 for name, fn in pairs(language) do M[name] = fn end

@@ -60,6 +60,7 @@ const struct fault faults_of[SYS_KINDS][FAULTS_MAX] = {
     [SYS_wait] = {{EINTR, false}, {INJECT_LOST, true}},
     [SYS_ended] = {{ECHILD, true}},
     [SYS_setpgid] = {{EACCES, true}},
+    [SYS_threads] = {{EACCES, true}},
     [SYS_setaffinity] = {{EINVAL, true}, {EPERM, true}},
     [SYS_getaffinity] = {{EINVAL, true}},
     [SYS_cores] = {{EINVAL, true}, {ESRCH, true}},
