@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bind/watch.h"
 #include "os/ready.h"
 
 static const char magic;
@@ -123,8 +124,9 @@ int wait_flushing(struct state *st, struct pollfd *fds, size_t n, int64_t deadli
             else if (got < 0)
                 return got;
         }
-        int got = ready_wait(&st->sys, all, m, deadline);
-        if (got <= 0)
+        int64_t look = watch_look(st);
+        int got = ready_wait(&st->sys, all, m, look < deadline ? look : deadline);
+        if (got < 0 || (got == 0 && deadline <= look))
             return got;
         int mine = 0;
         for (size_t i = 0; i < n; i++) {

@@ -49,7 +49,8 @@ int handle_signal(lua_State *L, int arg);
 /* Optional argument of seconds -> deadline; none or nil: never. */
 int64_t handle_deadline(lua_State *L, int arg);
 
-/* Waits like ready_wait, while whatever waits in the queues of this state goes out. */
+/* Waits like ready_wait, while whatever waits in the queues of this state goes out, and workers that are
+ * watched are ended when they are due. */
 int wait_flushing(struct state *st, struct pollfd *fds, size_t n, int64_t deadline);
 int wait_one(struct state *st, int fd, short events, int64_t deadline);
 

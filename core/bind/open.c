@@ -13,8 +13,9 @@
 #include "os/pipe.h"
 
 static void (*const binders[])(lua_State *) = {
-    bind_account, bind_alarm, bind_array, bind_codec, bind_cpus,    bind_exec,  bind_fault,
-    bind_misc,    bind_pipe,  bind_pool,  bind_proc,  bind_program, bind_queue, bind_workload,
+    bind_account, bind_alarm,   bind_array, bind_codec, bind_cpus,
+    bind_exec,    bind_fault,   bind_misc,  bind_pipe,  bind_pool,
+    bind_proc,    bind_program, bind_queue, bind_watch, bind_workload,
 };
 
 int luaopen_rig_core(lua_State *L) {

@@ -39,6 +39,7 @@ void bind_proc(lua_State *L);
 void bind_program(lua_State *L);
 void bind_queue(lua_State *L);
 void bind_rng(lua_State *L);
+void bind_watch(lua_State *L);
 void bind_workload(lua_State *L);
 
 #endif

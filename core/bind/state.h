@@ -10,6 +10,7 @@
 #include "pool/buf.h"
 
 struct handle;
+struct watch;
 
 struct state {
     struct sys sys;
@@ -20,6 +21,7 @@ struct state {
     int inherited_depth;   /* call levels of its parent that a worker stands on */
     unsigned worker;       /* number of this worker, 0 in the coordinator */
     struct handle *queues; /* open queues: what waits in them goes out whenever we wait */
+    struct watch *watches; /* workers that are looked after whenever we wait: see watch.h */
     bool force; /* --force: arrays are made even when they do not seem to fit in memory */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bind/handle.h"
+#include "bind/watch.h"
 #include "os/pipe.h"
 
 /* A child may grow by this much, or by a quarter of what it inherited, before it collects. */
@@ -69,6 +70,7 @@ void side_begin(lua_State *L, unsigned id) {
     for (struct handle *h = st->queues; h != NULL; h = h->next)
         outbox_free(&h->u.queue.outbox); /* ours to forget: thaws what waits to be sent */
     st->queues = NULL;
+    watch_forget(st);
     lua_sethook(L, NULL, 0, 0); /* limits and signals are the parent's */
     /* Stores into tables that are there already: nothing is allocated that a fork would make fail. */
     lua_pushcfunction(L, child_print);

@@ -275,17 +275,35 @@ static int64_t field_bytes(const char *text, const char *name) {
     return at ? strtoll(at + strlen(name), NULL, 10) * 1024 : 0;
 }
 
-int proc_memory(struct sys *s, pid_t pid, int64_t *rss, int64_t *unique) {
-    char path[64], text[2048];
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+/* The text of a file of a process's; its length, or -errno. */
+static ssize_t read_of(struct sys *s, pid_t pid, const char *name, char *text, size_t size) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     int fd = sys_open(s, path, O_RDONLY, 0);
     if (fd < 0)
         return fd;
-    ssize_t n = fd_read_some(s, fd, text, sizeof text - 1);
+    ssize_t n = fd_read_some(s, fd, text, size - 1);
     sys_close(s, fd);
     if (n <= 0)
-        return n < 0 ? (int)n : -ESRCH;
+        return n < 0 ? n : -ESRCH;
     text[n] = '\0';
+    return n;
+}
+
+/* "pid (name) state ...", and the name may have any characters. */
+bool proc_stands_still(struct sys *s, pid_t pid) {
+    char text[512];
+    if (read_of(s, pid, "stat", text, sizeof text) < 0)
+        return false;
+    const char *shut = strrchr(text, ')');
+    return shut != NULL && strncmp(shut, ") T", 3) == 0;
+}
+
+int proc_memory(struct sys *s, pid_t pid, int64_t *rss, int64_t *unique) {
+    char text[2048];
+    ssize_t n = read_of(s, pid, "smaps_rollup", text, sizeof text);
+    if (n < 0)
+        return (int)n;
     *rss = field_bytes(text, "Rss:");
     *unique = field_bytes(text, "Private_Clean:") + field_bytes(text, "Private_Dirty:");
     return 0;

@@ -61,6 +61,9 @@ int proc_reap(struct sys *s, struct proc *p, int64_t deadline, struct proc_end *
 /* SIGTERM, up to grace_ns, SIGKILL; reaps. Like proc_reap, but never 0. grace_ns 0: SIGKILL at once. */
 int proc_stop(struct sys *s, struct proc *p, int64_t grace_ns, struct proc_end *end);
 
+/* Was it stopped (SIGSTOP and the like), and not continued since? One that a debugger stopped is not meant. */
+bool proc_stands_still(struct sys *s, pid_t pid);
+
 /* Bytes in memory, and those of them that no other process shares. 0 or -errno. */
 int proc_memory(struct sys *s, pid_t pid, int64_t *rss, int64_t *unique);
 

@@ -43,16 +43,18 @@ static bool has_tasks(struct pool *p, struct worker *w) {
 }
 
 /* A worker that has nothing to wait for begins at once, on a busy machine somewhat later; one that is
- * stopped does not. Those that are sent the data wait as long as that takes. */
+ * stopped does not. Those that are sent the data wait as long as that takes, unless they were stopped. */
 #define START_NS (10 * NS_PER_S)
 
 static int64_t limit_of_start(struct pool *p, struct worker *w, int64_t now) {
     int64_t patience = p->config.timeout_ns > START_NS ? p->config.timeout_ns : START_NS;
-    if (p->config.deliver->by_bytes)
-        return now + p->config.timeout_ns; /* look again then */
     if (w->stuck_since_ns == 0)
         w->stuck_since_ns = now;
-    return w->stuck_since_ns + patience;
+    int64_t at = w->stuck_since_ns + patience;
+    if (at > now || !p->config.deliver->by_bytes || proc_stands_still(p->sys, w->proc.pid))
+        return at;
+    w->stuck_since_ns = now;
+    return now + patience;
 }
 
 /* When w's task has had its time: the running one since it began; one that it does not even begin, or

@@ -242,21 +242,20 @@ function TestTime.test_an_endless_task_is_a_timeout_and_the_others_complete()
     end)
 end
 
-local STANDS_STILL = { serial = NO_WORKER,
-    own = "its time limits are in the worker; what is done about one that stands still is for the type to say" }
-
 function TestTime.test_a_task_that_stands_still_is_a_timeout_and_the_others_complete()
-    each("worker stops in a task", STANDS_STILL, function(name)
+    each("worker stops in a task", { serial = NO_WORKER }, function(name)
         local pool <close> = open(name, "stops", { timeout = 0.5 })
         local results, failures = map(pool, 12)
         check(name, 12, results, failures, { [4] = { outcome = "timeout" } })
+        lu.assertTrue(failures[4].signal == 9 or failures[4].signal == 15, name)
+        lu.assertEquals(map(pool, 3)[3], 3, name)
     end)
 end
 
 -- Its large item fills all buffers: nobody may wait for it.
 function TestTime.test_a_worker_that_reads_no_more_holds_up_nobody()
-    each("worker stops reading", STANDS_STILL, function(name)
-        local pool <close> = open(name, "echo", { timeout = 0.5, chunk = 1 })
+    each("worker stops reading", { serial = NO_WORKER }, function(name)
+        local pool <close> = open(name, "echo", { timeout = 0.5, chunk = name ~= "own" and 1 or nil })
         assert(pool:wait_ready())
         local aim = outside.aim(idle_pid(pool), core.getpid())
         outside.hit(aim, 19)
@@ -264,8 +263,28 @@ function TestTime.test_a_worker_that_reads_no_more_holds_up_nobody()
         local items = {}
         for i = 1, 20 do items[i] = ("i"):rep(2000000) .. i end
         local results, failures = map(pool, items)
-        check(name, 20, results, failures, {})
-        for i = 1, 20 do lu.assertTrue(results[i] == items[i], name) end
+        -- this type gives whoever is free a task without a look at who moves: one goes with it, and no other
+        local with_it = name == "own" and next(failures) or 0
+        check(name, 20, results, failures, { [with_it] = { outcome = "timeout", text = "stood still" } })
+        for i = 1, 20 do lu.assertTrue(i == with_it or results[i] == items[i], name) end
+    end)
+end
+
+local AFTER_A_WHILE = "it is given 10 s to begin; shown by pool_faults"
+local WRITTEN_IN_C = { serial = NO_WORKER, builtin = AFTER_A_WHILE, shm = AFTER_A_WHILE, per_task = AFTER_A_WHILE,
+    spawn = AFTER_A_WHILE, queue = AFTER_A_WHILE }
+
+function TestTime.test_a_worker_that_stands_still_before_it_holds_the_data_is_replaced()
+    each("worker stops before it is ready", WRITTEN_IN_C, function(name)
+        local pool <close> = open(name, "sum", { timeout = 0.5, fixed = core.array("i64", 200000, 2) })
+        local aim = outside.aim(idle_pid(pool), core.getpid())
+        outside.hit(aim, 19)
+        outside.drop(aim)
+        assert(pool:wait_ready())
+        local results, failures = map(pool, 12)
+        local with_it = name == "own" and next(failures) or 0
+        check(name, 12, results, failures, { [with_it] = { outcome = "timeout", text = "stood still" } })
+        lu.assertEquals(pool:stats().replaced, 1, name)
     end)
 end
 

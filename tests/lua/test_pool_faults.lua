@@ -4,6 +4,7 @@
 
 local lu = require "luaunit"
 local core = require "rig.core"
+local outside = require "rigtest.outside"
 local pooltest = require "pooltest"
 
 local failure_of, check_outcomes, hit_myself = pooltest.failure_of, pooltest.check_outcomes, pooltest.hit_myself
@@ -312,6 +313,29 @@ function TestTimeLimit.test_workers_stopped_while_idle_are_replaced_and_lose_no_
         check_outcomes(report, 20, {}, axes.name)
         assert(pool:close())
     end)
+end
+
+local function stop_before_the_data(axes)
+    local pool <close> = pooltest.open(axes, {
+        workers = 2, timeout = 0.5, fixed = core.array("i64", 1000000, 1), map = function(item) return item end,
+    })
+    pooltest.stop(outside.children()[1]) -- nothing goes out before we wait
+    assert(pool:wait_ready())
+    local _, report = pool:run(20)
+    check_outcomes(report, 20, {}, axes.name)
+    assert(pool:close())
+    lu.assertEquals(pool:stats().replaced, 1, axes.name)
+end
+
+-- All of them at once: each takes the 10 s that a worker is given to begin.
+function TestTimeLimit.test_one_that_is_stopped_before_it_holds_the_data_is_replaced()
+    local procs = {}
+    for _, delivery in ipairs { "send", "queue" } do
+        pooltest.each({ delivery = delivery, chunk = 0 }, function(axes)
+            procs[axes.name] = assert(core.fork(function() stop_before_the_data(axes) end))
+        end)
+    end
+    for name, proc in pairs(procs) do lu.assertEquals(proc:wait(pooltest.HANG_S).exit, 0, name) end
 end
 
 function TestTimeLimit.test_closing_waits_no_longer_for_a_finish_that_does_not_end()

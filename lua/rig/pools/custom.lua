@@ -65,6 +65,8 @@ function M.new(options)
         early_deaths = 0, unexplained = 0, moved = 0, broken = false, inside = false, asking = false,
         board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count, options.retry),
     }, Pool)
+    -- its own limits are in custom_losses.lua; nothing there sees one that stands still before it takes anything
+    if options.timeout then self.watch = core.watch(self.board, worker.SLOTS, nil, options.timeout, count) end
     local fine, message, code = pcall(start_all, self)
     if fine and not message then return self end
     self:terminate()
@@ -355,6 +357,7 @@ local function wait_for_ends(self, grace_s)
 end
 
 local function release(self)
+    if self.watch then self.watch:close() end
     if self.init_queue then self.init_queue:close() end
     if self.lines then self.lines:close() end
     self.init_queue, self.lines, self.options.fixed = nil, nil, nil

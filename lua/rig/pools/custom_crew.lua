@@ -65,6 +65,7 @@ function M.start(pool, id)
         messages_in = 0, messages_out = 0,
     }
     pool.workers[id], pool.of_proc[proc] = one, one
+    if pool.watch then pool.watch:set(id, proc) end
     pool.forks = pool.forks + 1
     if pool.options.delivery == "queue" then deliver(pool, one) else pool.waiting[#pool.waiting + 1] = one end
     return true

@@ -20,7 +20,11 @@ M.QUIET_S = 0.05
 
 local slot = worker.slot
 
-local function how_it_ended(one)
+local function how_it_ended(pool, one)
+    if pool.watch and pool.watch:fate(one.id) then
+        local what = "worker %d (pid %d) stood still for longer than timeout = %g s"
+        return what:format(one.id, one.pid, pool.options.timeout)
+    end
     if one.signal then return ("worker %d (pid %d) was ended by signal %d"):format(one.id, one.pid, one.signal) end
     if one.exit_code then
         return ("worker %d (pid %d) ended with exit status %d"):format(one.id, one.pid, one.exit_code)
@@ -74,7 +78,8 @@ end
 function M.bury(pool, one, ended, outcome, message)
     pool:take_messages() -- what it answered before it ended counts
     one.signal, one.exit_code = ended and ended.signal, ended and ended.exit
-    message = message or one.last_words or how_it_ended(one)
+    message = message or one.last_words or how_it_ended(pool, one)
+    outcome = outcome or pool.watch and pool.watch:fate(one.id) and "timeout"
     local ever_worked = pool.board[slot(one.id) + worker.TASK] ~= 0
     local held, was_ready = held_by(pool, one), crew.is_ready(pool, one.id)
     local retired = crew.has_retired(pool, one.id)

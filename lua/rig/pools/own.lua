@@ -100,6 +100,9 @@ function M.new(kind, axes, options)
         self.closed = true
         return nil, message, code
     end
+    if options.timeout then
+        self.watch = core.watch(self.board, worker.SLOTS, worker.BEGAN, options.timeout, count)
+    end
     self.face = face.new(self)
     local ok
     ok, message, code = begin(self)
@@ -116,23 +119,25 @@ local function wait_for_words(self)
         if not one then
             local problem = ("barrier = true waits for all workers, and pool:fork started no worker %d"):format(id)
             return nil, say(self, "start", problem), M.BROKEN
-        elseif crew.has_ended(self, one) then
+        elseif not crew.has_ended(self, one) then
+            handles[#handles + 1] = one.proc
+        elseif one.fate ~= "still" then
             return nil, crew.how_it_ended(one), "ECHILD"
         end
-        handles[#handles + 1] = one.proc
     end
+    if crew.awaited(self) == 0 then return true end
     local ready, message, code = core.poll(handles)
     if not ready then return nil, code == "ECANCELED" and "interrupted" or message, code end
     crew.listen(self)
     return true
 end
 
----Blocks until every worker holds the fixed data.
+---Blocks until every worker holds the fixed data, but for those that stood still and were ended.
 ---@return true?
 ---@return string? message
 ---@return string? code
 function Pool:wait_ready()
-    while crew.ready_count(self) ~= self.count do
+    while crew.awaited(self) > 0 do
         local ok, message, code = wait_for_words(self)
         if not ok then return nil, message, code end
     end
@@ -194,6 +199,7 @@ end
 
 local function release(self)
     crew.listen(self)
+    if self.watch then self.watch:close() end
     self.rows = crew.rows(self)
     self.words:close()
     self.state, self.options.fixed, self.workers = nil, nil, {}

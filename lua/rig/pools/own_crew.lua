@@ -33,6 +33,7 @@ function M.start(self, id, fn, ...)
         M.retire(self, before)
         self.replaced = self.replaced + 1
     end
+    if self.watch then self.watch:set(id, proc) end
     self.forks = self.forks + 1
     self.workers[id] = {
         id = id, proc = proc, pid = proc:pid(), started_s = core.now() - self.started, tasks = 0, busy_before = 0,
@@ -59,6 +60,19 @@ function M.ready_count(self)
     return count
 end
 
+---How many workers are still to hold the fixed data. One that stood still is not waited for: `map` will find it gone.
+---@param self table
+---@return integer
+function M.awaited(self)
+    local count = 0
+    for id = 1, self.count do
+        local one = self.workers[id]
+        local is_there = one and (one.fate == "still" or not one.ended and M.is_ready(self, id))
+        if not is_there then count = count + 1 end
+    end
+    return count
+end
+
 ---Takes what workers have said about themselves.
 ---@param self table
 function M.listen(self)
@@ -67,6 +81,30 @@ function M.listen(self)
         local one = message and self.workers[message[1]]
         if one and message[2] then one.last_words = message[2] end
     until not message
+end
+
+-- Why it was ended from outside, and at which task: nothing where it was not.
+local function note_fate(self, one)
+    one.fate = self.watch and self.watch:fate(one.id)
+    if not one.fate then return end
+    local at, limit = slot(one.id), self.options.timeout
+    local is_busy, task = self.board[at + worker.BEGAN] ~= 0, self.board[at + worker.TASK]
+    if is_busy and task ~= 0 then one.late_at = task end
+    one.why = one.fate == "still" and ("stood still for longer than timeout = %g s"):format(limit)
+        or ("took longer than timeout = %g s"):format(limit)
+    if is_busy and task == 0 then one.why = "init " .. one.why end
+end
+
+---What a task of a worker that has ended comes to.
+---@param one table
+---@param task integer
+---@return "died"|"timeout" outcome
+---@return string message
+function M.outcome_of(one, task)
+    if one.fate and one.late_at == task then return "timeout", one.why end
+    -- stopped between tasks: none of them was begun
+    if one.fate and not one.late_at then return "timeout", M.how_it_ended(one) end
+    return "died", M.how_it_ended(one)
 end
 
 ---How a worker ended, if it has.
@@ -80,6 +118,7 @@ function M.has_ended(self, one, patience_s)
     if not ended and code ~= "ECHILD" then return false end
     M.listen(self)
     one.ended, one.how = true, ended or nil
+    note_fate(self, one)
     return true
 end
 
@@ -88,7 +127,7 @@ end
 function M.how_it_ended(one)
     if one.last_words then return one.last_words end
     local how = one.how
-    local what = not how and "ended; how is not known: something else reaped it"
+    local what = one.why or not how and "ended; how is not known: something else reaped it"
         or how.signal and ("was ended by signal %d"):format(how.signal)
         or ("ended with exit status %d"):format(how.exit)
     return ("worker %d (pid %d) %s"):format(one.id, one.pid, what)

@@ -22,7 +22,7 @@ for _, outcome in ipairs(OUTCOMES) do is_outcome[outcome] = true end
 ---@field workers integer  how many there are to be
 ---@field fixed any        the fixed data
 ---@field p table          the parameters of the case
----@field timeout number?  seconds for one task; run_task sees to it
+---@field timeout number?  seconds for one task; run_task sees to it, and a worker that stands still is ended
 ---@field axes table<string, any>  what the type declared of them, as this case has it
 local face = {}
 
@@ -119,7 +119,8 @@ function face:finish(task, outcome, value)
     if one and (outcome == "ok" or outcome == "error") then one.tasks = one.tasks + 1 end
 end
 
----Ends the tasks of a worker that has ended as `died`, with what is known of how. One that is still there is ended.
+---Ends the tasks of a worker that has ended as `died`, with what is known of how; where it was ended for the time
+---limit, the one that it was at as `timeout`. A worker that is still there is ended.
 ---@param id integer
 ---@return integer count how many that were
 function face:lost(id)
@@ -134,7 +135,8 @@ function face:lost(id)
     end
     local tasks, how = own.book:held_by(id), one.how or {}
     for _, task in ipairs(tasks) do
-        own.book:finish(task, "died", crew.how_it_ended(one), { pid = one.pid, signal = how.signal, exit = how.exit })
+        local outcome, message = crew.outcome_of(one, task)
+        own.book:finish(task, outcome, message, { pid = one.pid, signal = how.signal, exit = how.exit })
     end
     return #tasks
 end

@@ -12,18 +12,34 @@ local trace = require "rig.trace"
 
 local M = {}
 
-M.SLOTS = 10
+M.SLOTS = 12
 -- When it held the fixed data; tasks that it ran; nanoseconds in tasks, and of the longest in this map; whether it is
 -- in `finish`.
 M.READY, M.RAN, M.BUSY, M.LONGEST, M.FINISHING = 1, 2, 3, 4, 5
 -- Written at its orderly end, and only with COUNTED do they mean anything.
 M.COUNTED, M.BYTES_IN, M.BYTES_OUT, M.MESSAGES_IN, M.MESSAGES_OUT = 6, 7, 8, 9, 10
 
+-- With a time limit only: since when it has been at a task or in `init` (0: it is not), and at which task (0: `init`).
+M.BEGAN, M.TASK = 11, 12
+
 ---Where a worker's slots begin on the board.
 ---@param id integer
 ---@return integer
 function M.slot(id)
     return (id - 1) * M.SLOTS
+end
+
+-- Calls a function of the script's for no longer than a task may take. What this hook cannot end, a C function or a
+-- process that stands still, is ended from outside: the coordinator watches the board.
+local function call(self, task, fn, ...)
+    local me = self.me
+    if not self.options.timeout then return me.call(fn, ...) end
+    local board, at = self.board, M.slot(me.id)
+    board[at + M.TASK] = task
+    board[at + M.BEGAN] = core.now_ns()
+    local ok, value, late = me.call(fn, ...)
+    board[at + M.BEGAN] = 0
+    return ok, value, late
 end
 
 ---The worker's own process holds the fixed data from now on.
@@ -33,7 +49,7 @@ function M.hold(self, fixed)
     local me, options = self.me, self.options
     me.fixed, me.holds = fixed, true
     if options.init then
-        local ok, state, late = me.call(options.init, options.p, fixed)
+        local ok, state, late = call(self, 0, options.init, options.p, fixed)
         if not ok then
             if late == true then state = ("took longer than timeout = %g s"):format(options.timeout) end
             me.failed = "init: " .. state
@@ -65,7 +81,7 @@ function M.run(self, index, item)
     local at, w = M.slot(me.id), me.w
     w.index = index
     local began = core.now_ns()
-    local ok, value, late = me.call(self.options.map, item, me.fixed, w)
+    local ok, value, late = call(self, index, self.options.map, item, me.fixed, w)
     local ns = core.now_ns() - began
     board[at + M.BUSY] = board[at + M.BUSY] + ns
     if ns > board[at + M.LONGEST] then board[at + M.LONGEST] = ns end
