@@ -108,6 +108,9 @@ static bool wants_huge_pages(const rig_options_t *options) {
 static int open_state(struct rig *rig, const rig_options_t *options) {
     const char *lua_path = options->lua_path;
     alloc_init(&rig->alloc, &sys_kernel, wants_huge_pages(options));
+    const char *reserve = getenv("RIG_MEMORY_RESERVE");
+    if (reserve != NULL)
+        rig->alloc.reserve = strtoull(reserve, NULL, 10);
     lua_State *L = lua_newstate(alloc_lua, &rig->alloc);
     if (lua_path == NULL)
         lua_path = getenv("RIG_LUA_PATH");

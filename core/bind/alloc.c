@@ -2,6 +2,7 @@
  * record. */
 #include "bind/alloc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "os/shm.h"
@@ -28,7 +29,9 @@ struct alloc_kept {
 };
 
 void alloc_init(struct alloc *a, const struct sys_table *table, bool huge) {
-    *a = (struct alloc){.big = huge ? ALLOC_BIG : SIZE_MAX};
+    *a = (struct alloc){.big = huge ? ALLOC_BIG : SIZE_MAX,
+                        .look_at = ALLOC_STEP,
+                        .refused.available = UINT64_MAX};
     sys_init(&a->sys, table);
 }
 
@@ -48,11 +51,78 @@ static inline size_t class_of(size_t n) {
     return (n - 1) / 16;
 }
 
-static void *take_small(struct alloc *a, size_t n) {
+/* What others are left at least: of a large machine more than of a small one. */
+#define RESERVE       ((uint64_t)64 << 20)
+#define RESERVE_PARTS 64
+/* Several processes may grow side by side: none takes more than this part of what is there without another look. */
+#define STEP_PARTS 64
+#define STEP_LEAST ((size_t)1 << 20)
+
+static bool look(struct alloc *a, size_t held, size_t n) {
+    uint64_t there = memory_available(&a->sys);
+    if (a->reserve == 0)
+        a->reserve = RESERVE + (there != UINT64_MAX ? there / RESERVE_PARTS : 0);
+    if (there < a->reserve || there - a->reserve < n) {
+        a->refused.available = there;
+        a->refused.held = a->held;
+        a->refused.asked = n;
+        return false;
+    }
+    uint64_t step = (there - a->reserve - n) / STEP_PARTS;
+    step = step < STEP_LEAST ? STEP_LEAST : step > ALLOC_STEP ? ALLOC_STEP : step;
+    a->look_at = held + step;
+    return true;
+}
+
+/* Before n bytes are asked of the system. */
+static inline bool may_grow(struct alloc *a, size_t n) {
+    size_t held;
+    if (__builtin_add_overflow(a->held, n, &held))
+        return false;
+    if (held > a->look_at && !a->generous && !look(a, held, n))
+        return false;
+    a->held = held;
+    return true;
+}
+
+static inline void shrink(struct alloc *a, size_t n) {
+    a->held -= n;
+    if (a->look_at > a->held + 2 * ALLOC_STEP)
+        a->look_at = a->held + ALLOC_STEP;
+}
+
+void alloc_why(struct alloc *a, char *text, size_t size) {
+    const double gb = 1e9;
+    if (a->refused.available != UINT64_MAX)
+        snprintf(text, size,
+                 "not enough memory: Lua holds %.2f GB in this process and asked for %.1f MB more; "
+                 "%.2f GB "
+                 "are available, and %.2f GB of them are left to others (RIG_MEMORY_RESERVE, in "
+                 "bytes); use less data, or fewer workers",
+                 (double)a->refused.held / gb, (double)a->refused.asked / 1e6,
+                 (double)a->refused.available / gb, (double)a->reserve / gb);
+    else
+        snprintf(text, size,
+                 "not enough memory: Lua holds %.2f GB in this process, and the system gives it no "
+                 "more (ulimit -v says its limit); use less data, or raise the limit",
+                 (double)a->held / gb);
+    a->refused.available = UINT64_MAX;
+}
+
+static void *ask_small(struct alloc *a, size_t n) {
+    if (!may_grow(a, n))
+        return NULL;
+    void *got = sys_malloc(&a->sys, n);
+    if (got == NULL)
+        a->held -= n;
+    return got;
+}
+
+static inline void *take_small(struct alloc *a, size_t n) {
     size_t class = class_of(n);
     struct alloc_kept *block = a->kept[class];
     if (block == NULL)
-        return sys_malloc(&a->sys, (class + 1) * 16);
+        return ask_small(a, (class + 1) * 16);
     a->kept[class] = block->next;
     a->kept_bytes -= (class + 1) * 16;
     return block;
@@ -62,6 +132,7 @@ static void keep_small(struct alloc *a, void *ptr, size_t n) {
     size_t class = class_of(n);
     struct alloc_kept *block = ptr;
     if (!KEEPS || a->kept_bytes >= KEEP_MAX) {
+        shrink(a, (class + 1) * 16);
         sys_free(ptr);
         return;
     }
@@ -74,27 +145,54 @@ static void *take(struct alloc *a, size_t n) {
     void *got = NULL;
     if (n <= ALLOC_SMALL)
         return take_small(a, n);
+    if (!may_grow(a, n))
+        return NULL;
     if (n < a->big)
-        return sys_malloc(&a->sys, n);
-    return map_open(&a->sys, MAP_KIND_PRIVATE, n, &got) < 0 ? NULL : got;
+        got = sys_malloc(&a->sys, n);
+    else if (map_open(&a->sys, MAP_KIND_PRIVATE, n, &got) < 0)
+        got = NULL;
+    if (got == NULL)
+        a->held -= n;
+    return got;
 }
 
 static void give_back(struct alloc *a, void *ptr, size_t n) {
-    if (n <= ALLOC_SMALL)
+    if (n <= ALLOC_SMALL) {
         keep_small(a, ptr, n);
-    else if (n < a->big)
+        return;
+    }
+    shrink(a, n);
+    if (n < a->big)
         sys_free(ptr);
     else
         map_close(&a->sys, ptr, n);
 }
 
 static void *change_kind(struct alloc *a, void *ptr, size_t osize, size_t nsize) {
+    bool generous = a->generous;
+    a->generous = generous || nsize < osize;
     void *got = take(a, nsize);
+    a->generous = generous;
     if (got != NULL) {
         memcpy(got, ptr, osize < nsize ? osize : nsize);
         give_back(a, ptr, osize);
     }
     return got;
+}
+
+/* Beyond the small, and of the same kind. */
+static void *resize(struct alloc *a, void *ptr, size_t osize, size_t nsize) {
+    if (nsize > osize && !may_grow(a, nsize - osize))
+        return NULL;
+    if (nsize < a->big)
+        ptr = sys_realloc(&a->sys, ptr, nsize);
+    else if (map_resize(&a->sys, &ptr, osize, nsize) < 0)
+        ptr = NULL;
+    if (nsize > osize && ptr == NULL)
+        a->held -= nsize - osize;
+    if (nsize < osize && ptr != NULL)
+        shrink(a, osize - nsize);
+    return ptr;
 }
 
 void *alloc_lua(void *ud, void *ptr, size_t osize, size_t nsize) {
@@ -113,7 +211,5 @@ void *alloc_lua(void *ud, void *ptr, size_t osize, size_t nsize) {
     bool was_big = osize >= a->big, is_big = nsize >= a->big;
     if (was_big != is_big)
         return change_kind(a, ptr, osize, nsize);
-    if (!is_big)
-        return sys_realloc(&a->sys, ptr, nsize);
-    return map_resize(&a->sys, &ptr, osize, nsize) < 0 ? NULL : ptr;
+    return resize(a, ptr, osize, nsize);
 }

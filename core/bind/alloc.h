@@ -16,9 +16,21 @@
 #define ALLOC_SMALL   512
 #define ALLOC_CLASSES (ALLOC_SMALL / 16)
 
+/* What it holds is compared with what there is each time that it has grown by this much; more often where little
+ * is left. */
+#define ALLOC_STEP ((size_t)64 << 20)
+
 struct alloc {
     struct sys sys; /* its own: Lua's many small blocks would drown what the rig itself asks for */
     size_t big;     /* SIZE_MAX: malloc for everything beyond the small */
+    size_t held;    /* bytes that Lua has of us */
+    size_t look_at; /* when `held` is more than this, we look at what there is */
+    uint64_t reserve; /* so much of that is left to others; 0: not known yet */
+    bool generous;    /* refuses nothing */
+    struct {
+        uint64_t available; /* UINT64_MAX: nothing was refused since alloc_why */
+        size_t held, asked;
+    } refused;
     struct alloc_kept *kept[ALLOC_CLASSES];
     size_t kept_bytes;
 };
@@ -29,7 +41,12 @@ void alloc_init(struct alloc *a, const struct sys_table *table, bool huge);
 /* Gives back the small blocks that are kept; after the Lua state is closed. */
 void alloc_clear(struct alloc *a);
 
-/* A lua_Alloc; `ud` is the struct alloc, which must outlive the Lua state. */
+/* Why Lua was given no memory, with the figures and what to do. */
+void alloc_why(struct alloc *a, char *text, size_t size);
+
+/* A lua_Alloc. A block for which the machine, or the control group, has no memory left is refused (NULL): Lua collects, and
+ * raises "not enough memory" if that was in vain. Making a block smaller is never refused.
+ * `ud` is the struct alloc, which must outlive the Lua state. */
 void *alloc_lua(void *ud, void *ptr, size_t osize, size_t nsize);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bind/handle.h"
+#include "bind/host.h"
 #include "bind/open.h"
 #include "bind/worker_side.h"
 #include "os/fds.h"
@@ -157,6 +158,24 @@ static int l_memory_available(lua_State *L) {
     return 1;
 }
 
+/* oom_kills() -> how many processes of our cgroup the kernel has killed for want of memory, or nil */
+static int l_oom_kills(lua_State *L) {
+    int64_t n = memory_oom_kills(&state_get(L)->sys);
+    if (n >= 0)
+        lua_pushinteger(L, n);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* memory_why(message) -> the same; where it is Lua's own for want of memory, with what ran out and what to do. For
+ * messages that no handler has seen: Lua calls none then. */
+static int l_memory_why(lua_State *L) {
+    lua_settop(L, 1);
+    host_say_memory(L);
+    return 1;
+}
+
 /* cores() -> processors that this process may run on */
 static int l_cores(lua_State *L) {
     int n = sys_cores(&state_get(L)->sys, 0);
@@ -253,6 +272,8 @@ void bind_misc(lua_State *L) {
                                          {"isatty", l_isatty},
                                          {"columns", l_columns},
                                          {"memory_available", l_memory_available},
+                                         {"oom_kills", l_oom_kills},
+                                         {"memory_why", l_memory_why},
                                          {"cores", l_cores},
                                          {"syscalls", l_syscalls},
                                          {"getpid", l_getpid},

@@ -103,6 +103,29 @@ int host_fail(struct rig *rig, int status, const char *fmt, ...) {
     return status;
 }
 
+static int push_why(lua_State *L) {
+    char text[300];
+    alloc_why(lua_touserdata(L, 1), text, sizeof text);
+    lua_pushstring(L, text);
+    return 1;
+}
+
+void host_say_memory(lua_State *L) {
+    const char *said = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    struct rig *rig = host_get(L);
+    if (!rig->opened || strcmp(said, "not enough memory") != 0)
+        return;
+    rig->alloc.generous =
+        true; /* these few bytes, of the 64 MiB and more that are left to others */
+    lua_pushcfunction(L, push_why);
+    lua_pushlightuserdata(L, &rig->alloc);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+        lua_replace(L, -2);
+    else
+        lua_pop(L, 1);
+    rig->alloc.generous = false;
+}
+
 struct workload *host_workload(struct rig *rig, const char *name) {
     struct workload **at = &rig->workloads;
     while (*at != NULL && strcmp((*at)->name, name) != 0)

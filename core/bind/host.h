@@ -69,6 +69,10 @@ int host_fail(struct rig *rig, int status, const char *fmt, ...)
 /* A copy, freed by sys_free, or NULL without memory. */
 char *host_copy(struct rig *rig, const char *text, size_t size);
 
+/* Where the message on the top is Lua's own for want of memory, and the allocator ours: makes it say what ran out, how much is
+ * held here and what to do. Never raises. */
+void host_say_memory(lua_State *L);
+
 /* The workload of that name, made (with no function) when there is none; NULL without memory. */
 struct workload *host_workload(struct rig *rig, const char *name);
 

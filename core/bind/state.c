@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bind/host.h"
 #include "bind/open.h"
 
 static const char key; /* its address is the state's place in the registry */
@@ -101,6 +102,8 @@ int state_call(lua_State *L, int nargs, int nresults) {
     lua_insert(L, at);
     int status = lua_pcall(L, nargs, nresults, at);
     lua_remove(L, at);
+    if (status == LUA_ERRMEM) /* raised without the handler */
+        host_say_memory(L);
     return status;
 }
 

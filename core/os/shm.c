@@ -163,14 +163,32 @@ static uint64_t meminfo_available(struct sys *s) {
     return at ? strtoull(at + strlen("MemAvailable:"), NULL, 10) * 1024 : UINT64_MAX;
 }
 
+#define GROUP_MAX 4096
+
+/* The path of our cgroup (v2) in text; NULL: there is none. */
+static char *own_group(struct sys *s, char text[GROUP_MAX]) {
+    if (!read_text(s, "/proc/self/cgroup", text, GROUP_MAX) || strncmp(text, "0::", 3) != 0)
+        return NULL;
+    text[strcspn(text, "\n")] = '\0';
+    return text + 3;
+}
+
+int64_t memory_oom_kills(struct sys *s) {
+    char text[GROUP_MAX], path[GROUP_MAX + 64], events[512];
+    const char *group = own_group(s, text), *at = NULL;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.events", group != NULL ? group : "");
+    if (group != NULL && read_text(s, path, events, sizeof events))
+        at = strstr(events, "\noom_kill ");
+    return at != NULL ? strtoll(at + strlen("\noom_kill "), NULL, 10) : -1;
+}
+
 /* cgroup v2 only: the limit of our own group and its parents is the least that is set on the way. */
 static uint64_t cgroup_available(struct sys *s) {
-    char text[4096], path[4096 + 64], number[32];
+    char text[GROUP_MAX], path[GROUP_MAX + 64], number[32];
     uint64_t least = UINT64_MAX;
-    if (!read_text(s, "/proc/self/cgroup", text, sizeof text) || strncmp(text, "0::", 3) != 0)
+    char *group = own_group(s, text);
+    if (group == NULL)
         return least;
-    char *group = text + 3;
-    group[strcspn(group, "\n")] = '\0';
     while (*group != '\0') {
         uint64_t max, used;
         snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);

@@ -48,4 +48,8 @@ bool shm_is_sealed(struct sys *s, int fd);
  * what the cgroup leaves; UINT64_MAX when neither can be read. */
 uint64_t memory_available(struct sys *s);
 
+/* How many processes of our cgroup (v2), or of one below it, the kernel has killed because memory had run out; -1 where it
+ * does not say. */
+int64_t memory_oom_kills(struct sys *s);
+
 #endif

@@ -82,8 +82,9 @@ struct worker {
     int ends[3]; /* the worker's side, from before its fork until after: receive, send, fixed */
     struct chunk_list chunks;
     bool ready, leaving;
-    bool heard_all; /* its channel has ended: there is nothing to wait for but its end */
-    bool stopped;   /* leaving, without having got the fixed data */
+    bool heard_all;  /* its channel has ended: there is nothing to wait for but its end */
+    bool stopped;    /* leaving, without having got the fixed data */
+    bool oom_killed; /* it has ended, and the kernel did it for want of memory */
     enum worker_fate fate;
     bool
         doomed; /* told to end because of one task, which ends as `doom`; the others are innocent */
@@ -122,6 +123,8 @@ struct pool {
     unsigned ready_at_last;
     unsigned early_deaths; /* in a row, before a first task */
     int64_t opened_ns;
+    int64_t
+        oom_kills; /* of our cgroup, those before our time and those we know of; -1: it does not say */
     struct worker_report *past; /* workers that were replaced */
     size_t n_past;
     struct worker_report *reports; /* for pool_reports */
@@ -166,6 +169,8 @@ int worker_begin(struct pool *p, struct worker *w);
 int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end);
 /* In a worker: pool_board finds it. */
 void pool_show_board(const struct pool *p);
+/* "worker 3 was ended by signal 11" */
+void worker_say_end(const struct worker *w, const struct proc_end *end, char *text, size_t size);
 void pool_say(struct pool *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Passes err on; a failure that nobody has put into words yet gets those of its errno. */
 int pool_told(struct pool *p, int err);

@@ -140,6 +140,12 @@ static void end_dead(struct worker *w, struct chunk *c, const struct proc_end *e
                         .pid = w->proc.pid,
                         .signal = end ? end->signal : 0,
                         .exit_code = end ? end->exit_code : -1};
+    char text[128];
+    if (w->oom_killed && kind == OUTCOME_DIED) {
+        worker_say_end(w, end, text, sizeof text);
+        o.message = text;
+        o.message_len = strlen(text);
+    }
     if (c->batch == NULL || (kind != OUTCOME_CANCELLED && is_tried_again(c, place, &o)))
         return;
     if (account_finish(&c->batch->account, o.task, kind, w->id) == 0)

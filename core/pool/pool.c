@@ -158,12 +158,17 @@ static int remember(struct pool *p, struct worker *w, const struct proc_end *end
     return 0;
 }
 
-/* "worker 3 was ended by signal 11" */
-static void say_end(const struct worker *w, const struct proc_end *end, char *text, size_t size) {
+void worker_say_end(const struct worker *w, const struct proc_end *end, char *text, size_t size) {
     if (end == NULL)
         snprintf(text, size, "how worker %u ended is not known: something else reaped it", w->id);
     else if (end->signal > 0 && w->doomed)
         snprintf(text, size, "worker %u took longer than the time limit", w->id);
+    else if (w->oom_killed)
+        snprintf(
+            text, size,
+            "worker %u was ended by signal 9, by the kernel's OOM killer: memory had run out; use "
+            "less data, or fewer workers",
+            w->id);
     else if (end->signal > 0)
         snprintf(text, size, "worker %u was ended by signal %d", w->id, end->signal);
     else
@@ -182,12 +187,21 @@ static int note_bad_end(struct pool *p, const struct worker *w, const struct pro
     bool fine = end == NULL || (end->signal == 0 && end->exit_code == 0);
     if (atomic_load(&w->slot->finish_ns) == 0 || w->stopped || fine || p->failure != NULL)
         return 0;
-    say_end(w, end, text, sizeof text);
+    worker_say_end(w, end, text, sizeof text);
     p->failure = sys_malloc(p->sys, sizeof text + 16);
     if (p->failure == NULL)
         return -ENOMEM;
     snprintf(p->failure, sizeof text + 16, "finish: %s", text);
     return 0;
+}
+
+/* Its cgroup counts those whom the kernel killed before it kills them. Of several deaths, as many as it counted. */
+static bool was_oom_killed(struct pool *p, const struct worker *w, const struct proc_end *end) {
+    bool by_others = end != NULL && end->signal == SIGKILL && !w->doomed && !w->stopped;
+    if (!by_others || p->oom_kills < 0 || memory_oom_kills(p->sys) <= p->oom_kills)
+        return false;
+    p->oom_kills++;
+    return true;
 }
 
 static int tell_one_to_stop(struct pool *p, struct worker *w) {
@@ -200,6 +214,7 @@ static int tell_one_to_stop(struct pool *p, struct worker *w) {
 
 int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
     bool had_task = false;
+    w->oom_killed = was_oom_killed(p, w, end);
     int err = p->config.channel->drain(p, w); /* what it sent before it ended counts */
     bool fresh = atomic_load(&w->slot->tasks) == 0;
     p->config.channel->disconnect(p, w); /* before the chunks that it was to be sent */
@@ -215,7 +230,7 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
     if (err < 0 || w->leaving)
         return err;
     p->early_deaths = fresh && !had_task ? p->early_deaths + 1 : 0;
-    say_end(w, end, p->last_end, sizeof p->last_end);
+    worker_say_end(w, end, p->last_end, sizeof p->last_end);
     if (p->early_deaths >= EARLY_DEATHS_MAX)
         return give_up(p);
     if (has_retired(w))
@@ -269,6 +284,7 @@ int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, cha
         return -ENOMEM;
     }
     *p = (struct pool){.sys = s, .owner = s->pid, .config = *c, .opened_ns = clock_now_ns()};
+    p->oom_kills = memory_oom_kills(s);
     buf_init(&p->fixed, s);
     if (c->placed != NULL)
         block_ref(c->placed);

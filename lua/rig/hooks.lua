@@ -54,7 +54,7 @@ end
 
 local function check(run, name, ok, ...)
     if ok then return ... end
-    M.refuse(run, name, (...))
+    M.refuse(run, name, core.memory_why((...)))
 end
 
 ---Ends the case where a pool failed because a function of its pool type is wrong; otherwise does nothing.

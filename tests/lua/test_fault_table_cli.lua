@@ -91,6 +91,92 @@ function TestErrors.test_status_4_for_an_error_in_a_worker_and_2_for_one_in_the_
     tidy()
 end
 
+TestMemory = {}
+
+-- More than any machine has is left to others, so what is held may not grow beyond the first look: 64 MiB.
+local SMALL_MACHINE = { "env", "RIG_MEMORY_RESERVE=" .. (1 << 60), RIG, FILE }
+
+local function run_small(...)
+    local command = table.move(SMALL_MACHINE, 1, #SMALL_MACHINE, 1, {})
+    return rigtest.run(table.unpack(table.move({ ... }, 1, select("#", ...), #command + 1, command)))
+end
+
+function TestMemory.test_a_task_that_allocates_without_bound_is_an_error_and_the_others_complete()
+    scenario [[
+        workers = 2, items = 8, params = { kind = { "small", "strings", "table" } },
+        map = function(item, _, w)
+            local grown = {}
+            if item ~= 3 then return item end
+            if w.p.kind == "strings" then
+                grown = "x"
+                while true do grown = grown .. grown end
+            elseif w.p.kind == "table" then
+                while true do grown[#grown + 1] = 1 end
+            end
+            while true do grown = { grown } end
+        end,]]
+    each("allocates without bound", {}, function(name)
+        local got = run_small("pool=" .. name, "--json", "out.json")
+        lu.assertEquals(got.exit, 4, name .. got.out .. got.err)
+        for _, case in ipairs(document "out.json".cases) do
+            local label = name .. ", " .. case.params.kind
+            lu.assertEquals(case.outcomes, { ok = 7, error = 1, timeout = 0, died = 0, cancelled = 0 }, label)
+            local message = case.errors[1].message
+            lu.assertStrMatches(message, "not enough memory: Lua holds 0%.%d+ GB in this process and asked for " ..
+                "[%d.]+ MB more; [%d.]+ GB are available, .*; use less data, or fewer workers", nil, nil, label)
+        end
+    end)
+    tidy "out.json"
+end
+
+function TestMemory.test_a_hook_of_the_coordinator_that_allocates_without_bound_is_its_error()
+    for _, hook in ipairs { "fixed", "items", "setup", "reduce" } do
+        scenario(([[
+            workers = 2, map = function(item) return item end, items = 2,
+            %s = function()
+                local grown = {}
+                while true do grown = { grown } end
+            end,]]):format(hook))
+        local got = run_small("pool=builtin")
+        lu.assertEquals(got.exit, 2, hook .. got.out .. got.err)
+        lu.assertStrContains(got.err, "not enough memory: Lua holds", false, false, hook)
+        lu.assertStrContains(got.err, "in " .. hook, false, false, hook)
+    end
+    tidy()
+end
+
+-- In place of a count of the kernel's: one more when a worker has been killed.
+function TestMemory.test_a_worker_is_the_kernels_prey_only_where_its_control_group_says_so()
+    local hit = 'os.execute("kill -KILL " .. io.open("/proc/self/stat"):read "n")'
+    for _, counts in ipairs { false, true } do
+        scenario(([[
+            workers = 2, items = 8, timeout = 20,
+            setup = function()
+                local core, n = require "rig.core", 41
+                core.oom_kills = function()
+                    if %s and io.open "hit" then n = 42 end
+                    return n
+                end
+            end,
+            map = function(item)
+                if item == 3 then
+                    io.open("hit", "w"):close()
+                    %s
+                end
+                return item
+            end,]]):format(counts, hit))
+        for _, name in ipairs { "custom", "own" } do
+            local got = run(name, "--json", "out.json")
+            lu.assertEquals(got.exit, 4, name .. got.out .. got.err)
+            local failure = document "out.json".cases[1].errors[1]
+            lu.assertEquals({ failure.outcome, failure.signal }, { "died", 9 }, name)
+            lu.assertEquals(failure.message:find("by the kernel's OOM killer", 1, true) ~= nil, counts, name)
+            os.remove "hit"
+        end
+    end
+    tidy "out.json"
+end
+
 TestTime = {}
 
 local SPINS = [[

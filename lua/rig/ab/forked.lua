@@ -5,6 +5,7 @@
 local calibrate = require "rig.calibrate"
 local core = require "rig.core"
 local measure_case = require "rig.case"
+local oom = require "rig.pools.oom"
 local units = require "rig.units"
 
 local M = {}
@@ -40,9 +41,12 @@ local function measure(plan, case, opts, out)
     out:put(plain(measure_case.measure(plan, case, { force = opts.force, fresh = true })))
 end
 
-local function end_text(finished)
+local function end_text(finished, killed)
     if not finished then return "its coordinator did not end" end
-    if finished.signal then return ("its coordinator was ended by signal %d"):format(finished.signal) end
+    if finished.signal then
+        local words = killed:words(finished) or ""
+        return ("its coordinator was ended by signal %d%s"):format(finished.signal, words)
+    end
     return ("its coordinator ended with exit status %d"):format(finished.exit)
 end
 
@@ -57,6 +61,7 @@ function M.measure(plan, case, opts)
     local from, to, code = core.pipe()
     if not from then return nil, to, code end
     local child, message
+    local killed = oom.new()
     collectgarbage() -- here, where it copies nothing
     child, message, code = core.fork(measure, plan, case, opts, to)
     to:close()
@@ -80,7 +85,7 @@ function M.measure(plan, case, opts)
     if not finished then child:stop(0) end
     calibrate.remember(plan, case, record)
     -- it said nothing: the script, or a library that it loaded, took it down
-    return record or measure_case.lost(case, end_text(finished))
+    return record or measure_case.lost(case, end_text(finished, killed))
 end
 
 return M

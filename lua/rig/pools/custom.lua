@@ -10,6 +10,7 @@ local items_of = require "rig.pools.items"
 local ledger = require "rig.pools.ledger"
 local lines = require "rig.pools.lines"
 local losses = require "rig.pools.custom_losses"
+local oom = require "rig.pools.oom"
 local worker = require "rig.pools.custom_worker"
 
 local slot = worker.slot
@@ -62,7 +63,7 @@ function M.new(options)
     local self = setmetatable({
         options = options, count = count, owner = core.getpid(), started = core.now(), started_ns = core.now_ns(),
         workers = {}, of_proc = {}, past = {}, waiting = {}, forks = 0, replaced = 0, renewed = 0,
-        early_deaths = 0, unexplained = 0, moved = 0, broken = false, inside = false, asking = false,
+        early_deaths = 0, unexplained = 0, moved = 0, broken = false, inside = false, asking = false, oom = oom.new(),
         board = core.shared_array("i64", count * worker.SLOTS, 0), ledger = ledger.new(count, options.retry),
     }, Pool)
     -- its own limits are in custom_losses.lua; nothing there sees one that stands still before it takes anything

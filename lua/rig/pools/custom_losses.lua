@@ -25,7 +25,10 @@ local function how_it_ended(pool, one)
         local what = "worker %d (pid %d) stood still for longer than timeout = %g s"
         return what:format(one.id, one.pid, pool.options.timeout)
     end
-    if one.signal then return ("worker %d (pid %d) was ended by signal %d"):format(one.id, one.pid, one.signal) end
+    if one.signal then
+        local words = pool.oom:words(one) or ""
+        return ("worker %d (pid %d) was ended by signal %d%s"):format(one.id, one.pid, one.signal, words)
+    end
     if one.exit_code then
         return ("worker %d (pid %d) ended with exit status %d"):format(one.id, one.pid, one.exit_code)
     end

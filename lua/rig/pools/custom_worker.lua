@@ -95,6 +95,7 @@ local function work_on(job, tasks, fixed, w)
         board[at + M.TASK] = task
         local ok, value = xpcall(map, handler, tasks[i], fixed, w)
         note_busy(board, at, now_ns() - began)
+        if not ok then value = core.memory_why(value) end
         answer(job, number, task, ok, value)
     end
     board[at + M.BEGAN] = 0
@@ -111,7 +112,7 @@ function M.main(job)
     local at = M.slot(job.id)
     local ok, fixed, w = xpcall(prepare, trace.handler, job)
     if not ok then
-        job.results:put { job.id, M.HAS_FAILED, "init: " .. fixed }
+        job.results:put { job.id, M.HAS_FAILED, "init: " .. core.memory_why(fixed) }
         return
     end
     job.board[at + M.READY] = core.now_ns()

@@ -7,6 +7,11 @@ local trace = require "rig.trace"
 
 local M = {}
 
+local function explained(ok, value, ...)
+    if ok then return ok, value, ... end
+    return ok, core.memory_why(value), ...
+end
+
 ---@param timeout? number seconds
 ---@return fun(fn: function, ...): boolean, any, boolean? call true and what came back, or false, a message, and whether
 ---  it was the time that ran out
@@ -15,7 +20,7 @@ function M.caller(timeout)
         return function(fn, ...) return core.call_within(timeout, fn, ...) end
     end
     local handler = trace.handler
-    return function(fn, ...) return xpcall(fn, handler, ...) end
+    return function(fn, ...) return explained(xpcall(fn, handler, ...)) end
 end
 
 return M

@@ -8,6 +8,7 @@ local core = require "rig.core"
 local crew = require "rig.pools.own_crew"
 local face = require "rig.pools.own_face"
 local items_of = require "rig.pools.items"
+local oom = require "rig.pools.oom"
 local trace = require "rig.trace"
 local values = require "rig.values"
 local worker = require "rig.pools.own_worker"
@@ -93,6 +94,7 @@ function M.new(kind, axes, options)
         name = kind.name, own = kind.own, axes = declared_axes(kind, axes), options = options, count = count,
         owner = core.getpid(), started = core.now(), started_ns = core.now_ns(), workers = {}, past = {}, strays = {},
         forks = 0, replaced = 0, board = core.shared_array("i64", count * worker.SLOTS, 0), book = book.new(count),
+        oom = oom.new(),
     }, Pool)
     local message, code
     self.words, message, code = core.queue()

@@ -86,6 +86,10 @@ end
 -- Why it was ended from outside, and at which task: nothing where it was not.
 local function note_fate(self, one)
     one.fate = self.watch and self.watch:fate(one.id)
+    if not one.fate and not one.stopped then
+        local words = self.oom:words(one.how)
+        one.why = words and "was ended by signal 9" .. words
+    end
     if not one.fate then return end
     local at, limit = slot(one.id), self.options.timeout
     local is_busy, task = self.board[at + worker.BEGAN] ~= 0, self.board[at + worker.TASK]
