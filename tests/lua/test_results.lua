@@ -182,6 +182,16 @@ function TestReading.test_values_of_a_wrong_type_are_named_by_their_place()
         "cases[1].iterations[2].tasks_by_worker is 4, not a list")
 end
 
+function TestReading.test_counts_that_no_integer_holds_are_refused()
+    lu.assertEquals(problem_after(function(doc) doc.cases[2].outcomes.ok = 2e19 end),
+        "cases[2].outcomes.ok is 2e+19 (more than 64 bits hold), not a whole number of at least 0")
+    lu.assertEquals(problem_after(function(doc) doc.seed = -2e19 end),
+        "seed is -2e+19 (more than 64 bits hold), not a whole number")
+    local doc = read_back(synthetic.faults())
+    doc.cases[2].outcomes.ok = 3.0
+    lu.assertIsTrue(results.check(doc))
+end
+
 function TestReading.test_fields_that_a_newer_rig_may_add_are_no_fault()
     local doc = read_back(synthetic.faults())
     doc.cases[1].phases.warm_s, doc.invented = 1, {}

@@ -31,10 +31,10 @@ local any = of_type("a value", function() return true end)
 local text = of_type("a string", function(v) return type(v) == "string" end)
 local number = of_type("a number", function(v) return type(v) == "number" end)
 local flag = of_type("true or false", function(v) return type(v) == "boolean" end)
-local whole = of_type("a whole number", function(v) return type(v) == "number" and v % 1 == 0 end)
-local count = of_type("a whole number of at least 0", function(v)
-    return type(v) == "number" and v >= 0 and v % 1 == 0
-end)
+-- an integer to Lua: what is beyond 64 bits is read as a float, which "%d" refuses
+local function integer_of(v) return type(v) == "number" and math.tointeger(v) or nil end
+local whole = of_type("a whole number", function(v) return integer_of(v) ~= nil end)
+local count = of_type("a whole number of at least 0", function(v) return (integer_of(v) or -1) >= 0 end)
 local scalar = of_type("a number, a string or true or false", function(v) return type(v) ~= "table" end)
 
 local function enum(words)
@@ -203,6 +203,7 @@ M.document = document
 local function found(v)
     if type(v) == "string" then return ("%q"):format(#v > 40 and v:sub(1, 40) .. "..." or v) end
     if type(v) == "table" then return json.is_list(v) and "a list" or "an object" end
+    if math.type(v) == "float" and v % 1 == 0 and not math.tointeger(v) then return v .. " (more than 64 bits hold)" end
     return tostring(v)
 end
 
