@@ -53,8 +53,12 @@ function M.nearest(word, candidates)
     local best, best_distance, prefix
     for _, candidate in ipairs(candidates) do
         local other = plain(candidate)
-        local distance = M.distance(word, other)
-        if not best or distance < best_distance then best, best_distance = candidate, distance end
+        -- no two words are less far apart than their lengths
+        local least = math.abs(math.min(#word, LONGEST) - math.min(#other, LONGEST))
+        if not best or least < best_distance then
+            local distance = M.distance(word, other)
+            if not best or distance < best_distance then best, best_distance = candidate, distance end
+        end
         if not prefix and (is_prefix(word, other) or is_prefix(other, word)) then prefix = candidate end
     end
     if not best then return nil, false end
