@@ -9,7 +9,9 @@
 #include "fuzz.h"
 
 /* Opens the state and runs the target `name`.lua, which returns a function that takes an input, and perhaps a second
- * one to be called after each, without limits. Its argument is the folder in which it lies. Errors end the program. */
+ * one to be called after each, without limits. Its arguments are the folder in which it lies, and a
+ * function that gives another one for a function, whose lines are neither counted nor limited: for what is not looked at.
+ * Errors end the program. */
 void fuzz_lua_open(const char *name);
 
 /* Calls the function. An error that it raises is a finding; one for want of memory or of lines is too, unless

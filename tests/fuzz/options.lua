@@ -1,10 +1,27 @@
 -- The command line parser on any words: bytes between NULs are words.
 -- Promised: a table of settings that hold together, or one mistake whose message names no code of rig's own; the words
 -- stay as they are; help for whatever command was understood.
--- Not for what the settings lead to: scenario.lua beside this has them applied.
+-- Not for what the settings lead to: scenario.lua beside this has them applied. Not for argparse, which is not ours:
+-- its lines, five of six, are not counted.
 
+local _, unwatched = ...
 local mistake = require "rig.mistake"
 local options = require "rig.options"
+
+-- What rig calls of argparse: the parser's methods, those of what it makes, and the call that makes it.
+do
+    local argparse = require "argparse"
+    local parser = argparse "any"
+    local function leave(object, names)
+        local class = getmetatable(object)
+        for _, name in ipairs(names) do class[name] = unwatched(class[name]) end
+    end
+    leave(parser:argument "word", { "args", "argname" })
+    leave(parser:option "--word", { "args", "argname", "choices", "count", "overwrite" })
+    leave(parser, { "add_help", "argument", "description", "flag", "get_help", "option", "pparse" })
+    local callable = getmetatable(argparse)
+    callable.__call = unwatched(callable.__call)
+end
 
 local function words_of(bytes)
     local words = {}

@@ -24,12 +24,14 @@ end
 
 -- These take as long as a number says, in one step that no limit sees.
 local MOST = 100000
-local function limited(fn, ...)
-    local places = { ... }
+local function too_much(n)
+    return type(n) == "number" and (n > MOST or n < -MOST)
+end
+
+local function limited(fn, a, b, c)
     return function(...)
-        for _, place in ipairs(places) do
-            local n = select(place, ...)
-            if type(n) == "number" and (n > MOST or n < -MOST) then error("too much for one step", 0) end
+        if too_much((select(a, ...))) or b and too_much((select(b, ...))) or c and too_much((select(c, ...))) then
+            error("too much for one step", 0)
         end
         return fn(...)
     end
@@ -138,6 +140,7 @@ local function check_plan(s, given)
     assert(#commands.scenario_help(s) > 0)
     local text = commands.check({ json = false }, { plan_of = function() return plan end })
     check_text(text, given)
+    if #given % 4 ~= 0 then return end -- JSON is for results.lua; here, for some
     text = commands.check({ json = true }, { plan_of = function() return plan end })
     assert(json.decode(text))
 end
