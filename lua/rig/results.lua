@@ -118,10 +118,14 @@ end
 
 -- Parameters that rig itself reads, and so relies on; a scenario's own may be of any type.
 local PARAM_TYPES = {
-    workers = "number", iterations = "number", size = "number", warmup = "number", runs = "number",
-    timeout = "number", seed = "number", pool = "string", preset = "string",
+    workers = "whole number", iterations = "whole number", warmup = "whole number", runs = "whole number",
+    seed = "whole number", size = "number", timeout = "number", pool = "string", preset = "string",
 }
-for name, kind in pairs(PARAM_TYPES) do PARAM_TYPES[name] = { kind = kind, called = "a " .. kind } end
+
+local function is_a(kind, value)
+    if kind == "whole number" then return type(value) == "number" and math.tointeger(value) ~= nil end
+    return type(value) == kind
+end
 
 local function shown(value)
     if type(value) == "string" then return ("%q"):format(#value > 40 and value:sub(1, 40) .. "..." or value) end
@@ -130,10 +134,10 @@ local function shown(value)
 end
 
 local function check_params(params, path)
-    for name, wanted in pairs(PARAM_TYPES) do
+    for name, kind in pairs(PARAM_TYPES) do
         local value = params[name]
-        if value ~= nil and value ~= json.null and type(value) ~= wanted.kind then
-            return ("%s.%s is %s, not %s"):format(path, name, shown(value), wanted.called)
+        if value ~= nil and value ~= json.null and not is_a(kind, value) then
+            return ("%s.%s is %s, not a %s"):format(path, name, shown(value), kind)
         end
     end
 end

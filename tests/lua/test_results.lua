@@ -192,6 +192,13 @@ function TestReading.test_counts_that_no_integer_holds_are_refused()
     lu.assertIsTrue(results.check(doc))
 end
 
+function TestReading.test_parameters_that_are_shown_as_counts_are_whole_numbers()
+    for _, workers in ipairs { 2.5, 1e300 } do
+        lu.assertEquals(problem_after(function(doc) doc.cases[2].params.workers = workers end),
+            ("cases[2].params.workers is %s, not a whole number"):format(workers))
+    end
+end
+
 function TestReading.test_fields_that_a_newer_rig_may_add_are_no_fault()
     local doc = read_back(synthetic.faults())
     doc.cases[1].phases.warm_s, doc.invented = 1, {}
