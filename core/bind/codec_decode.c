@@ -1,5 +1,6 @@
 /* codec_decode: bytes to Lua values; see codec.h. The bytes may be anything at all: every length is
- * checked against what is left before memory is taken for it. Lua may raise for want of memory anywhere in
+ * checked against what is left before memory is taken for it. They may lie in a ring, where another process
+ * can still write to them: what bounds depend on is read once. Lua may raise for want of memory anywhere in
  * here, so nothing is held that is not on Lua's stack. */
 #include <errno.h>
 #include <math.h>
@@ -138,6 +139,10 @@ static int get_again(struct decoder *d) {
     return lua_rawgeti(d->L, d->kept, (lua_Integer)place) == LUA_TNIL ? -EBADMSG : 0;
 }
 
+static bool is_run(unsigned tag) {
+    return tag >= TAG_RUN8 && tag <= TAG_RUNF;
+}
+
 struct run {
     unsigned tag;
     uint64_t n;
@@ -148,7 +153,7 @@ struct run {
 static int take_run(struct decoder *d, uint64_t max, struct run *r) {
     r->tag = *d->at++;
     unsigned width = r->tag == TAG_RUNF ? 3 : r->tag - TAG_RUN8;
-    if (take_varint(d, &r->n) < 0 || r->n == 0 || r->n > max ||
+    if (!is_run(r->tag) || take_varint(d, &r->n) < 0 || r->n == 0 || r->n > max ||
         r->n > (uint64_t)(d->end - d->at) >> width)
         return -EBADMSG;
     r->p = take(d, (size_t)r->n << width);
@@ -186,10 +191,6 @@ static void push_run(lua_State *L, const struct run *r) {
 
 #undef EACH_OF_RUN
 #undef EACH
-
-static bool is_run(unsigned tag) {
-    return tag >= TAG_RUN8 && tag <= TAG_RUNF;
-}
 
 /* Can a table be made by get_packed? Not when a hook watches: it would be called for the constructor, may
  * raise, and here nobody expects that. */
@@ -331,14 +332,15 @@ static int get_table(struct decoder *d, bool kept) {
 }
 
 static int get_array(struct decoder *d, bool kept) {
-    const uint8_t *tag = d->at - 1, *type = take(d, 1), *p;
+    const uint8_t *tag = d->at - 1, *p = take(d, 1);
     uint64_t count;
     size_t bytes;
     if (kept && d->kept == 0) /* nothing can name the outermost value again but a table */
         return -EBADMSG;
-    if (type == NULL || *type >= ARRAY_TYPES || take_varint(d, &count) < 0)
+    enum array_type type = p != NULL ? (enum array_type) * p : ARRAY_TYPES;
+    if (type >= ARRAY_TYPES || take_varint(d, &count) < 0)
         return -EBADMSG;
-    size_t size = array_kinds[*type].size;
+    size_t size = array_kinds[type].size;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > (size_t)(d->end - d->at))
         return -EBADMSG;
     if (bytes >= BUF_REF_MIN) {
@@ -350,10 +352,9 @@ static int get_array(struct decoder *d, bool kept) {
     if (p == NULL)
         return -EBADMSG;
     if (bytes >= BUF_REF_MIN && d->owner != NULL && (uintptr_t)p % size == 0) {
-        array_push_view(d->L, d->owner, p, count, (enum array_type) * type);
+        array_push_view(d->L, d->owner, p, count, type);
     } else {
-        struct array *a =
-            array_push_new(d->L, BLOCK_PRIVATE, (enum array_type) * type, count, NULL);
+        struct array *a = array_push_new(d->L, BLOCK_PRIVATE, type, count, NULL);
         if (bytes > 0)
             memcpy(a->data, p, bytes);
     }
@@ -404,6 +405,7 @@ static int decode_simple(lua_State *L, const uint8_t *bytes, size_t len, struct 
                          size_t *used) {
     struct decoder d = {.L = L, .at = bytes, .end = bytes + len, .start = bytes, .owner = owner};
     int top = lua_gettop(L);
+    d.depth = CODEC_DEPTH_MAX; /* nor is one taken if the first byte has become a table's */
     int err = get_value(&d);
     if (err < 0)
         lua_settop(L, top);

@@ -1,6 +1,7 @@
 /* fuzz_codec: what codec_decode makes of any bytes, and whether a value that came out survives another crossing.
  *
- * The first byte says how: in a block of their own, followed by much more, or with Lua's memory running out. Promised:
+ * The first byte says how: in a block of their own, followed by much more, with Lua's memory running out, or in memory
+ * that another process writes to meanwhile, as one may in a ring (here: whenever Lua asks for memory). Promised:
  * nothing outside of the bytes; memory within a multiple of what there is of them; -EBADMSG with nothing pushed, or one
  * value, which encodes, decodes to the same value, and ends where it says (no shorter message is one).
  * Not compared: which table stands for which where tables are keys; those are counted. */
@@ -21,7 +22,12 @@
 /* Zeros after the input, for arrays that are so long that they may stay in place. */
 #define FOLLOWING ((size_t)70 << 10)
 
-enum { MODE_OWNER = 1, MODE_NO_MEMORY = 2, MODE_LONG = 4 };
+enum {
+    MODE_OWNER = 1,
+    MODE_NO_MEMORY = 2,
+    MODE_LONG = 4,
+    MODE_ALTERED = 8 /* not without memory */
+};
 
 static lua_State *L;
 static struct sys sys;
@@ -29,6 +35,13 @@ static struct {
     size_t taken, peak;
     long left; /* allocations until they fail; negative: never */
 } heap;
+
+/* Who writes to the bytes meanwhile: each time to another one, `step` further on. */
+static struct {
+    uint8_t *bytes;
+    size_t len, at, step;
+    uint8_t bits;
+} other;
 
 struct bytes {
     const uint8_t *at;
@@ -51,6 +64,10 @@ static void *heap_alloc(void *ud, void *p, size_t old, size_t n) {
     void *more = realloc(p, n);
     if (more == NULL)
         return NULL;
+    if (n > had && other.len > 0) {
+        other.at = (other.at + other.step) % other.len;
+        other.bytes[other.at] ^= other.bits;
+    }
     heap.taken += n - had;
     if (heap.taken > heap.peak)
         heap.peak = heap.taken;
@@ -192,7 +209,7 @@ static void check_torn(const struct bytes *b, size_t used) {
 static int take(lua_State *state) {
     const struct bytes *b = lua_touserdata(state, 1);
     size_t used, before = heap.taken;
-    bool may_fail = heap.left >= 0;
+    bool may_fail = heap.left >= 0, changes = other.len > 0;
     lua_settop(L, 0);
     lua_newtable(L);
     heap.peak = before;
@@ -201,7 +218,7 @@ static int take(lua_State *state) {
         return 0;
     }
     PROMISE(heap.peak - before <= b->len * COST_OF_A_BYTE + COST_OF_NONE);
-    if (!may_fail) {
+    if (!may_fail && !changes) {
         check_torn(b, used);
         cross_again(2);
     }
@@ -226,18 +243,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input in = {data, data + size};
     struct bytes b;
     unsigned mode = input_byte(&in);
+    bool altered = mode & MODE_ALTERED && !(mode & MODE_NO_MEMORY);
+    other.step = altered ? 1 + (size_t)input_byte(&in) : 1;
+    other.bits = altered ? (uint8_t)input_byte(&in) : 0;
     if (bytes_of(&b, &in, mode) < 0)
         return 0;
     struct block *memory = b.owner;
     if (!(mode & MODE_OWNER))
         b.owner = NULL;
+    lua_State *state = L;
     lua_gc(L, LUA_GCSTOP); /* so that what is counted is what decoding took */
+    if (altered)
+        L = lua_newthread(L); /* its stack is small: Lua asks for memory more often */
     lua_pushcfunction(L, take);
     lua_pushlightuserdata(L, &b);
     heap.left = mode & MODE_NO_MEMORY ? (long)(mode >> 3) : -1;
+    other.bytes = memory->data;
+    other.len = altered ? b.len : 0;
+    other.at = 0;
     int status = lua_pcall(L, 1, 0, 0);
-    PROMISE(status == LUA_OK || (status == LUA_ERRMEM && mode & MODE_NO_MEMORY));
+    other.len = 0;
+    PROMISE(status == LUA_OK || (status == LUA_ERRMEM && mode & MODE_NO_MEMORY) ||
+            (status == LUA_ERRRUN && altered)); /* a key that has become nil is Lua's to refuse */
     heap.left = -1;
+    L = state;
     lua_settop(L, 0);
     lua_gc(L, LUA_GCRESTART);
     block_unref(memory);
