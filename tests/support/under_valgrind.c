@@ -2,13 +2,16 @@
  * Preloaded into what the full tier runs under valgrind; without valgrind it changes nothing. For tests only.
  *
  * Valgrind 3.19, which Debian 12 has, answers pidfd_open with ENOSYS, and without it no pool can start: here the
- * call is made by the real processor instead. And a forked child, which leaves by _exit in the middle of
- * things, need not give back what its parent holds: leaks are looked for in the programs that were started.
+ * call is made by the real processor instead. And leaks are looked for only where a program that was started
+ * ends by itself: a forked child, which leaves by _exit in the middle of things, need not give back what its
+ * parent holds; and who is ended by a signal may be just about to keep what it has taken.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,13 +30,29 @@ static long native_pidfd_open(long thread, long pid, long flags) {
 }
 #endif
 
+static bool is_a_copy; /* of the program that was started */
+
 static void leaks_are_the_parents(void) {
-    VALGRIND_CLO_CHANGE("--leak-check=no");
+    is_a_copy = true;
 }
 
 __attribute__((constructor)) static void begin(void) {
     if (RUNNING_ON_VALGRIND)
         pthread_atfork(NULL, NULL, leaks_are_the_parents);
+}
+
+__attribute__((destructor)) static void end(void) {
+    if (RUNNING_ON_VALGRIND && !is_a_copy)
+        VALGRIND_CLO_CHANGE("--leak-check=full");
+}
+
+/* How workers leave, which may be programs of their own. From 128 on it is a signal's handler that leaves. */
+_Noreturn void _exit(int status) {
+    if (status < 128)
+        end();
+    void (*next)(int) = (void (*)(int))dlsym(RTLD_NEXT, "_exit");
+    next(status);
+    abort();
 }
 
 long syscall(long number, ...) {
