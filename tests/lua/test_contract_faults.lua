@@ -4,6 +4,7 @@
 
 local lu = require "luaunit"
 local contract = require "contract"
+local rigtest = require "rigtest"
 
 -- Runs n tasks of which some do something else; gives the failure, and has looked at all the others.
 local function map_with(pool, n, others)
@@ -169,7 +170,7 @@ TestTimeouts = {}
 function TestTimeouts.test_a_task_that_takes_too_long_ends_and_the_others_complete()
     contract.each("time limits", {}, function(subject)
         local counter <close> = contract.counter(subject, 8)
-        local pool <close> = contract.open(subject, { p = counter.p, timeout = 0.25 })
+        local pool <close> = contract.open(subject, { p = counter.p, timeout = rigtest.patience(0.25) })
         local failure = map_with(pool, 8, { [3] = { act = "forever" } })
         check_outcomes(failure, 8, { timeout = 1 })
         local one = failure.failures[1]

@@ -146,7 +146,7 @@ end
 function TestFutures.test_a_worker_that_dies_or_takes_too_long_ends_its_task_alone()
     contract.each("futures with deaths", { "processes", "replacement" }, function(subject)
         local counter <close> = contract.counter(subject, 12)
-        local pool <close> = contract.open(subject, { timeout = 0.2, p = counter.p })
+        local pool <close> = contract.open(subject, { timeout = rigtest.patience(0.2), p = counter.p })
         local futures = {}
         local others = {
             [2] = { act = "signal", name = "KILL" }, [5] = { act = "forever" }, [9] = { act = "exit", code = 4 },

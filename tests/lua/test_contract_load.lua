@@ -5,6 +5,7 @@
 
 local lu = require "luaunit"
 local contract = require "contract"
+local rigtest = require "rigtest"
 
 local MIB = 1 << 20
 
@@ -16,7 +17,7 @@ end
 TestMany = {}
 
 function TestMany.test_a_hundred_thousand_items()
-    local n = os.getenv "RIG_VALGRIND" and 2000 or 100000
+    local n = rigtest.many(100000, 2000)
     contract.each("100,000 items", {}, function(subject)
         -- a fork for each of them would take minutes
         local pool <close> = contract.open(subject, {
@@ -37,7 +38,8 @@ end
 
 function TestMany.test_many_workers_each_task_once()
     contract.each("64 workers", { "processes" }, function(subject)
-        local workers = (contract.full or not subject.spawns) and 64 or 8 -- fresh processes take their time
+        -- fresh processes take their time, and all of them under valgrind
+        local workers = (contract.full or not subject.spawns) and rigtest.many(64, 8) or 8
         local counter <close> = contract.counter(subject, 200, workers)
         local pool <close> = contract.open(subject, { workers = workers, p = counter.p })
         assert(pool:wait_ready())
@@ -74,7 +76,7 @@ function TestSizes.test_of_items_and_results_around_all_that_is_a_bound_somewher
 end
 
 function TestSizes.test_of_300_MiB()
-    if not contract.full or os.getenv "RIG_VALGRIND" then lu.skip "300 MiB in each channel is for the full tier" end
+    if not contract.full or rigtest.valgrind then lu.skip "300 MiB in each channel is for the full tier" end
     if available_bytes() < 4 << 30 then lu.skip "300 MiB in each channel takes 4 GiB of memory" end
     local size, seen = 300 * MIB, {}
     contract.each("300 MiB", { "processes" }, function(subject)

@@ -236,7 +236,7 @@ TestTime = {}
 
 function TestTime.test_an_endless_task_is_a_timeout_and_the_others_complete()
     each("task hangs", {}, function(name)
-        local pool <close> = open(name, "loops", { timeout = 0.5 })
+        local pool <close> = open(name, "loops", { timeout = rigtest.patience(0.5) })
         local results, failures = map(pool, 12)
         check(name, 12, results, failures, { [4] = { outcome = "timeout" } })
     end)
@@ -244,7 +244,7 @@ end
 
 function TestTime.test_a_task_that_stands_still_is_a_timeout_and_the_others_complete()
     each("worker stops in a task", { serial = NO_WORKER }, function(name)
-        local pool <close> = open(name, "stops", { timeout = 0.5 })
+        local pool <close> = open(name, "stops", { timeout = rigtest.patience(0.5) })
         local results, failures = map(pool, 12)
         check(name, 12, results, failures, { [4] = { outcome = "timeout" } })
         lu.assertTrue(failures[4].signal == 9 or failures[4].signal == 15, name)
@@ -255,7 +255,7 @@ end
 -- Its large item fills all buffers: nobody may wait for it.
 function TestTime.test_a_worker_that_reads_no_more_holds_up_nobody()
     each("worker stops reading", { serial = NO_WORKER }, function(name)
-        local pool <close> = open(name, "echo", { timeout = 0.5, chunk = name ~= "own" and 1 or nil })
+        local pool <close> = open(name, "echo", { timeout = rigtest.patience(0.5), chunk = name ~= "own" and 1 or nil })
         assert(pool:wait_ready())
         local aim = outside.aim(idle_pid(pool), core.getpid())
         outside.hit(aim, 19)
@@ -292,7 +292,7 @@ TestDelivery = {}
 
 function TestDelivery.test_sixty_four_workers_start_with_data_larger_than_any_pipe()
     each("large fixed data, 64 workers", { serial = "there is one worker" }, function(name)
-        local count = (os.getenv "RIG_SANITIZE" or "") ~= "" and 8 or 64
+        local count = (os.getenv "RIG_SANITIZE" or "") ~= "" and 8 or rigtest.many(64, 8)
         local pool <close> = open(name, "sum", { workers = count, fixed = core.array("i64", 200000, 2) })
         assert(pool:wait_ready())
         lu.assertEquals(map(pool, 128)[128], 400000, name)

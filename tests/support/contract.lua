@@ -141,15 +141,55 @@ local function describe(subject, problem)
     return ("%s: %s"):format(subject.name, tostring(problem))
 end
 
+local SAMPLED = { "preset", table.unpack(AXES) }
+
+local function values(subject)
+    local list = {}
+    for i, name in ipairs(SAMPLED) do list[i] = name .. "=" .. tostring(subject.made[name]) end
+    return list
+end
+
+local function count_new(subject, seen)
+    local n = 0
+    for _, value in ipairs(values(subject)) do n = n + (seen[value] and 0 or 1) end
+    return n
+end
+
+-- What under valgrind stands for all of these pools: every value of every axis, and every preset, once. Of those that
+-- have as many new ones it is another in each test, so that each pool has its turn in some of them.
+local function sample(test, list)
+    local seen, chosen, start = {}, {}, 0
+    for i = 1, #test do start = start * 31 + test:byte(i) end
+    while true do
+        local best, most = nil, 0
+        for i = 1, #list do
+            local subject = list[(start + i) % #list + 1]
+            local n = count_new(subject, seen)
+            if n > most then best, most = subject, n end
+        end
+        if not best then return chosen end
+        chosen[#chosen + 1] = best
+        for _, value in ipairs(values(best)) do seen[value] = true end
+    end
+end
+
+local function tell_sample(test, chosen, list)
+    local names = {}
+    for i, subject in ipairs(chosen) do names[i] = subject.name end
+    io.stderr:write(("sample: %s: under valgrind %d of %d pools: %s\n"):format(test, #chosen, #list,
+        table.concat(names, "; ")))
+end
+
 -- For whoever looks for a mistake by hand: only pools with this in their names, each named before it is tried.
 local only = os.getenv "RIG_CONTRACT"
 
 ---Calls f for every pool that has what the test needs, and says who has not and why. All are tried before it fails.
+---Under valgrind, for a sample of them, which it says too.
 ---@param test string its name, for what is said
 ---@param needs string[] of M.EXCEPTIONS
 ---@param f fun(subject: contract.Subject)
 function M.each(test, needs, f)
-    local problems, without = {}, {}
+    local having, problems, without = {}, {}, {}
     for _, subject in ipairs(M.subjects) do
         local is_wanted = not only or subject.name:find(only, 1, true)
         local need = is_wanted and lacks(subject, needs)
@@ -157,10 +197,15 @@ function M.each(test, needs, f)
             without[need] = without[need] or {}
             table.insert(without[need], subject.name)
         elseif is_wanted then
-            if only then io.stderr:write(test, ": ", subject.name, "\n") end
-            local fine, problem = pcall(f, subject)
-            if not fine then problems[#problems + 1] = describe(subject, problem) end
+            having[#having + 1] = subject
         end
+    end
+    local chosen = rigtest.valgrind and not only and sample(test, having) or having
+    if #chosen < #having then tell_sample(test, chosen, having) end
+    for _, subject in ipairs(chosen) do
+        if only then io.stderr:write(test, ": ", subject.name, "\n") end
+        local fine, problem = pcall(f, subject)
+        if not fine then problems[#problems + 1] = describe(subject, problem) end
     end
     for _, need in ipairs(needs) do
         if without[need] then tell(test, need, without[need]) end

@@ -5,7 +5,21 @@
 local lu = require "luaunit"
 local inventory = require "rigtest.inventory"
 
-local M = { inventory = inventory }
+-- Whether valgrind runs this: whatever works takes 20 to 50 times as long there, and a process a second to start.
+local VALGRIND = os.getenv "RIG_VALGRIND" ~= nil
+
+local M = { inventory = inventory, valgrind = VALGRIND }
+
+---Seconds of a time limit or a budget: so many, and under valgrind ten times as many.
+---@param seconds number
+---@return number
+function M.patience(seconds) return VALGRIND and 10 * seconds or seconds end
+
+---How many of something there are: n, or under valgrind as few as still show it.
+---@param n integer
+---@param few integer
+---@return integer
+function M.many(n, few) return VALGRIND and few or n end
 
 local before
 
