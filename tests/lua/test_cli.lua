@@ -183,7 +183,7 @@ end
 
 function TestRun.test_a_budget_cuts_the_run_and_keeps_what_there_is()
     scenario [[ workers = { 1, 2 }, iterations = 50, items = 10, map = function(i) rig.sleep(0.01) return i end, ]]
-    local result = rig(SCENARIO, "--budget", "300ms", "-q", "--json", "-")
+    local result = rig(SCENARIO, "--budget", rigtest.patience(300) .. "ms", "-q", "--json", "-")
     wants(result, 0)
     local doc = json.decode(result.out)
     lu.assertEquals(doc.skipped, 2)
@@ -230,7 +230,7 @@ function TestSignals.test_an_interrupted_run_keeps_partial_results()
         for _, pool in ipairs { "serial", "builtin", "custom" } do
             scenario [[ workers = 2, iterations = 100, items = 20, map = function(i) rig.sleep(0.02) return i end,
                 teardown = function() io.stderr:write "tidied up" end, ]]
-            local result = interrupt(name, 0.4, "pool=" .. pool, "--json", "out.json")
+            local result = interrupt(name, rigtest.patience(0.4), "pool=" .. pool, "--json", "out.json")
             wants(result, 128 + signo, nil, "tidied up")
             local doc = json.decode(rigtest.read "out.json")
             lu.assertEquals(doc.status, "interrupted")
@@ -242,7 +242,7 @@ end
 function TestSignals.test_a_hook_without_end_is_interrupted_too()
     scenario [[ workers = 1, iterations = 1, items = 1, map = function(i) return i end,
         setup = function() while true do end end, ]]
-    wants(interrupt("INT", 0.3), 130)
+    wants(interrupt("INT", rigtest.patience(0.3)), 130)
 end
 
 os.exit(lu.LuaUnit.run())

@@ -136,7 +136,7 @@ function TestOutput.test_a_reader_that_has_seen_enough_is_no_failure()
 end
 
 function TestOutput.test_a_file_that_may_not_grow_so_far()
-    if os.getenv "RIG_VALGRIND" then lu.skip "valgrind writes files of its own" end
+    if rigtest.valgrind then lu.skip "valgrind writes files of its own" end
     scenario(QUICK)
     local result = shell "ulimit -f 1; %s -q --json out.json --label $(head -c 3000 /dev/zero | tr '\\0' x)"
     wants(result, 5, nil, "File too large")
@@ -182,7 +182,7 @@ function TestSurroundings.test_a_parent_that_ignores_its_children()
 end
 
 function TestSurroundings.test_no_memory_is_no_internal_error()
-    if os.getenv "RIG_SANITIZE" ~= "" or os.getenv "RIG_VALGRIND" then lu.skip "these need memory of their own" end
+    if os.getenv "RIG_SANITIZE" ~= "" or rigtest.valgrind then lu.skip "these need memory of their own" end
     rigtest.write(SCENARIO, "[" .. ("1,"):rep(10000000) .. "1]")
     local result = rigtest.run("bash", "-c", "ulimit -v 120000; " .. RIG .. " show " .. SCENARIO)
     wants(result, 5, nil, "rig: not enough memory\n")
@@ -190,7 +190,7 @@ function TestSurroundings.test_no_memory_is_no_internal_error()
 end
 
 function TestSurroundings.test_descriptors_that_are_closed()
-    if os.getenv "RIG_VALGRIND" then lu.skip "valgrind opens files before the program does" end
+    if rigtest.valgrind then lu.skip "valgrind opens files before the program does" end
     scenario(QUICK)
     wants(shell "%s -q --json - 1>&-", 5, nil, "stdout: cannot be written: Bad file descriptor")
     wants(shell "%s -q 0<&- 1>&- 2>&-", 0)

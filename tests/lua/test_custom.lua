@@ -4,6 +4,7 @@
 local lu = require "luaunit"
 local core = require "rig.core"
 local rig = require "rig"
+local rigtest = require "rigtest"
 
 local CHANNELS = { "queue", "pipe", "socket" }
 local DELIVERIES = { "inherit", "send", "queue", "shm" }
@@ -216,13 +217,13 @@ for _, channel in ipairs(CHANNELS) do
     end
 
     TestDeaths["test_a_task_that_takes_too_long_" .. channel] = function()
-        local pool <close> = open { channel = channel, timeout = 0.1, map = function(item)
+        local pool <close> = open { channel = channel, timeout = rigtest.patience(0.1), map = function(item)
             while item == 4 do end
             return item
         end }
         local began = core.now()
         local _, failure = map(pool, 10)
-        lu.assertTrue(core.now() - began < 2)
+        lu.assertTrue(core.now() - began < rigtest.patience(2))
         lu.assertEquals(failure.report.outcomes.timeout, 1)
         lu.assertEquals(failure.report.outcomes.ok, 9)
         lu.assertEquals(failure.failures[1].task, 4)
@@ -231,7 +232,9 @@ end
 
 function TestDeaths.test_a_stopped_worker_does_not_hold_up_the_others()
     for _, channel in ipairs(CHANNELS) do
-        local pool <close> = open { channel = channel, timeout = 0.2, map = function(item) return item end }
+        local pool <close> = open {
+            channel = channel, timeout = rigtest.patience(0.2), map = function(item) return item end,
+        }
         pool:wait_ready()
         pool.pool.workers[2].proc:kill "STOP"
         local results, failure = map(pool, 30)
@@ -294,7 +297,7 @@ function TestClose.test_what_was_not_delivered_is_counted_and_nobody_died()
     lu.assertEquals(#map(pool, 4), 4)
     local began = core.now()
     lu.assertTrue(pool:close())
-    lu.assertTrue(core.now() - began < 2)
+    lu.assertTrue(core.now() - began < rigtest.patience(2))
     local stats = pool:stats()
     local ready = 0
     for _, one in ipairs(stats.workers) do

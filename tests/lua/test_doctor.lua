@@ -116,7 +116,7 @@ function TestCommand.test_words_that_it_does_not_know_are_refused()
 end
 
 function TestCommand.test_a_signal_ends_it_and_all_that_it_started()
-    lu.skipIf(os.getenv "RIG_VALGRIND", "there is no telling when it begins to listen there")
+    lu.skipIf(rigtest.valgrind, "there is no telling when it begins to listen there")
     local result = rigtest.run("timeout", "--preserve-status", "-s", "INT", "1", os.getenv "RIG", "doctor")
     lu.assertEquals(result.exit, 130)
     lu.assertEquals(result.out, "")
@@ -125,7 +125,7 @@ end
 
 -- No process may be started there, so there is nothing that pools could be judged by; what can be told is told.
 function TestCommand.test_where_no_process_can_be_started_it_says_so()
-    lu.skipIf(os.getenv "RIG_VALGRIND", "valgrind needs descriptors of its own")
+    lu.skipIf(rigtest.valgrind, "valgrind needs descriptors of its own")
     local result = rigtest.run("sh", "-c", "ulimit -n 12; exec \"$0\" doctor", os.getenv "RIG")
     lu.assertEquals(result.exit, 4, result.err)
     lu.assertStrContains(result.err, "could not measure: ")

@@ -104,15 +104,16 @@ end
 TestTimeLimit = {}
 
 function TestTimeLimit.test_ends_the_command_and_gives_what_there_was()
-    local got, message, code, partly = shell("echo begun; echo oh >&2; sleep 1000", { timeout = 0.5 })
+    local limit = rigtest.patience(0.5)
+    local got, message, code, partly = shell("echo begun; echo oh >&2; sleep 1000", { timeout = limit })
     lu.assertEquals({ got, code }, { nil, "ETIMEDOUT" })
     lu.assertStrContains(message, "run 'sh'")
     lu.assertEquals({ partly.stdout, partly.stderr, partly.signal }, { "begun\n", "oh\n", 15 })
-    lu.assertTrue(partly.wall_s >= 0.5)
+    lu.assertTrue(partly.wall_s >= limit)
 end
 
 function TestTimeLimit.test_ends_one_that_ignores_the_request()
-    lu.skipIf(os.getenv "RIG_VALGRIND", "there is no telling when it begins to ignore it there")
+    lu.skipIf(rigtest.valgrind, "there is no telling when it begins to ignore it there")
     local _, _, code, partly = shell("trap '' TERM; while :; do sleep 0.01; done", { timeout = 0.1 })
     lu.assertEquals({ code, partly.signal }, { "ETIMEDOUT", 9 })
 end
@@ -132,7 +133,7 @@ end
 
 function TestTimeLimit.test_ends_all_that_the_command_started()
     local _, _, code, partly = shell("sleep 1000 & echo $!; (sleep 1000 & echo $!; wait) & echo $!; wait",
-        { timeout = 1 })
+        { timeout = rigtest.patience(1) })
     lu.assertEquals(code, "ETIMEDOUT")
     local pids = pids_of(partly.stdout)
     lu.assertEquals(#pids, 3)
@@ -149,7 +150,8 @@ end
 function TestTimeLimit.test_holds_although_somebody_keeps_the_output_open()
     if not os.execute "command -v setsid >/dev/null" then lu.skip "no setsid here" end
     local before = core.now()
-    local _, _, code, partly = shell("setsid sh -c 'echo $$; exec sleep 1000' & wait", { timeout = 1 })
+    local _, _, code, partly = shell("setsid sh -c 'echo $$; exec sleep 1000' & wait",
+        { timeout = rigtest.patience(1) })
     lu.assertEquals(code, "ETIMEDOUT")
     lu.assertTrue(core.now() - before < pooltest.HANG_S)
     local pids = pids_of(partly.stdout)

@@ -193,7 +193,7 @@ local SPINS = [[
 function TestTime.test_an_endless_task_is_ended_by_the_time_limit_or_the_budget()
     scenario(SPINS)
     each("loops for ever", {}, function(name)
-        local limited = run(name, "--timeout", "0.4s", "--json", "out.json")
+        local limited = run(name, "--timeout", rigtest.patience(0.4) .. "s", "--json", "out.json")
         lu.assertEquals(limited.exit, 4, name .. limited.err)
         lu.assertEquals(document "out.json".cases[1].outcomes.timeout, 1, name)
         local bounded = run(name, "--budget", "0.5s", "--json", "out.json")

@@ -3,6 +3,7 @@
 
 local lu = require "luaunit"
 local rig = require "rig"
+local rigtest = require "rigtest"
 
 local SIZE = (1 << 31) + 1
 local NEEDED = 12 << 30
@@ -14,7 +15,7 @@ end
 
 local function need_memory()
     if not os.getenv "RIG_FULL" then lu.skip "needs 10 GiB; only in the full tier" end
-    if os.getenv "RIG_VALGRIND" or os.getenv "RIG_SANITIZE" ~= "" then lu.skip "needs several times the memory here" end
+    if rigtest.valgrind or os.getenv "RIG_SANITIZE" ~= "" then lu.skip "needs several times the memory here" end
     collectgarbage()
     lu.skipIf(available() < NEEDED, "needs 12 GiB of free memory")
 end

@@ -179,7 +179,7 @@ local function check_steady(times, f)
     lu.assertEquals(inventory.all(), before)
     lu.assertTrue(collectgarbage "count" - heap < 500, "the Lua heap has grown")
     -- a sanitizer keeps freed memory for a while; what valgrind maps is its own
-    if (os.getenv "RIG_SANITIZE" or "") == "" and not os.getenv "RIG_VALGRIND" then
+    if (os.getenv "RIG_SANITIZE" or "") == "" and not rigtest.valgrind then
         lu.assertTrue(after_mappings - mappings <= 5, ("%d mappings, %d before"):format(after_mappings, mappings))
         lu.assertTrue(after_bytes - bytes < 16000000, ("%d bytes mapped, %d before"):format(after_bytes, bytes))
     end

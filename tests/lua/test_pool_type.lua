@@ -6,6 +6,7 @@
 local lu = require "luaunit"
 local core = require "rig.core"
 local rig = require "rig"
+local rigtest = require "rigtest"
 
 local count = 0
 
@@ -150,14 +151,15 @@ function TestOutcomes.test_a_result_that_cannot_cross_is_an_error_that_names_the
 end
 
 function TestOutcomes.test_a_task_that_takes_too_long_is_a_timeout()
-    local pool <close> = open(by_hand(), { timeout = 0.2, map = function(item)
+    local limit = rigtest.patience(0.2)
+    local pool <close> = open(by_hand(), { timeout = limit, map = function(item)
         while item == 2 do item = 2 end
         return item
     end })
     local got, failure = map(pool, 4)
     lu.assertEquals(failure.report.outcomes, { ok = 3, error = 0, timeout = 1, died = 0, cancelled = 0 })
     lu.assertEquals({ got[1], got[3], got[4] }, { 1, 3, 4 })
-    lu.assertStrContains(failure.failures[1].message, "timeout = 0.2 s")
+    lu.assertStrContains(failure.failures[1].message, ("timeout = %g s"):format(limit))
 end
 
 -- Nothing in Lua can end it: this takes its time in C.

@@ -4,6 +4,7 @@
 local lu = require "luaunit"
 local core = require "rig.core"
 local rig = require "rig"
+local rigtest = require "rigtest"
 
 local function run(body, opts)
     opts = opts or {}
@@ -219,9 +220,10 @@ end
 function TestFailures.test_a_task_without_end_stops_the_case()
     for _, pool in ipairs { "serial", "builtin", "custom" } do
         local began = core.now()
-        local case, doc = only_case([[ workers = 2, iterations = 5, items = 4, timeout = "100ms",
-            map = function(i) while i == 2 do end return i end, ]], { params = { pool = pool } })
-        lu.assertTrue(core.now() - began < 3, pool)
+        local case, doc = only_case([[ workers = 2, iterations = 5, items = 4,
+            map = function(i) while i == 2 do end return i end,
+            timeout = "]] .. rigtest.patience(100) .. [[ms", ]], { params = { pool = pool } })
+        lu.assertTrue(core.now() - began < rigtest.patience(3), pool)
         lu.assertEquals(case.outcomes.timeout, 1, pool)
         lu.assertEquals(case.outcomes.ok, 3, pool)
         lu.assertEquals(doc.exit, 4)

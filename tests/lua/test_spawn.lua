@@ -259,7 +259,7 @@ function TestProgram.test_the_workers_arguments_are_no_options_for_people()
 end
 
 function TestProgram.test_the_executable_may_be_gone_when_workers_start()
-    if os.getenv "RIG_VALGRIND" then lu.skip "valgrind is what runs there" end
+    if rigtest.valgrind then lu.skip "valgrind is what runs there" end
     os.execute 'cp "$RIG" mine'
     rigtest.write("fresh.lua", [[
         local rig = require "rig"
