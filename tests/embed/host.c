@@ -13,8 +13,6 @@
 
 #include "rig.h"
 
-#define RUNS 100
-
 static const char sums[] =
     "local rig = require 'rig'\n"
     "return rig.scenario {\n"
@@ -73,7 +71,8 @@ static void two_rigs_at_once_run_a_workload_over_and_over(void **state) {
     rig_t *rig[2] = {opened(), opened()};
     assert_int_equal(rig_workload(rig[0], "sum", sum, &nothing), RIG_OK);
     assert_int_equal(rig_workload(rig[1], "sum", sum, &other), RIG_OK);
-    for (int i = 0; i < RUNS; i++) {
+    int runs = many(100, 10);
+    for (int i = 0; i < runs; i++) {
         if (rig_run_string(rig[i % 2], "sums", sums, NULL) != RIG_OK)
             fail_msg("run %d: %s", i, rig_error(rig[i % 2]));
         /* the second rig's workload adds one to each item: wrong, and told apart from the first */
@@ -324,7 +323,7 @@ static void on_alarm(int signo) {
 
 /* The host's own handler and timer: rig neither installs one nor asks for it. */
 static void interrupt_after(rig_t *rig, int milliseconds) {
-    struct itimerval t = {{0, 0}, {0, milliseconds * 1000}};
+    struct itimerval t = {{0, 0}, {milliseconds / 1000, milliseconds % 1000 * 1000}};
     interrupted_rig = rig;
     signal(SIGALRM, on_alarm);
     setitimer(ITIMER_REAL, &t, NULL);
@@ -349,7 +348,7 @@ static void a_signal_stops_what_does_not_end(void **state) {
     };
     rig_t *rig = opened();
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-        interrupt_after(rig, 50);
+        interrupt_after(rig, many(50, 2000)); /* by then it runs */
         int status = rig_run_string(rig, "endless", sources[i], NULL);
         if (status != RIG_EINTERRUPTED)
             fail_msg("scenario %zu: %d, %s", i, status, rig_error(rig));

@@ -242,7 +242,7 @@ for word; do case "$word" in wrong=*) echo "rig: command line: wrong: no such pa
 exec %s "$@" --only pool=serial
 ]]):format(rigtest.quote(RIG)))
     assert(os.execute "chmod +x slow.sh")
-    wants(rig("ab", "./slow.sh", RIG, SCENARIO, "wrong=false", "--budget", "1s", "--json", OUT), 0)
+    wants(rig("ab", "./slow.sh", RIG, SCENARIO, "wrong=false", "--budget", rigtest.budget(1), "--json", OUT), 0)
     local unknown = table.concat(document().ab.unknown, "\n")
     lu.assertStrContains(unknown, "wrong=false")
     lu.assertStrContains(unknown, "case builtin")
@@ -250,7 +250,8 @@ end
 
 function TestExecutables.test_seed_and_verify_are_theirs()
     spins [[ verify = function(doc) return doc.seed == 7, "seed " .. doc.seed end ]]
-    local words = { "ab", RIG, RIG, SCENARIO, "iterations=1", "--only", "pool=serial", "--budget", "1s" }
+    local words = { "ab", RIG, RIG, SCENARIO, "iterations=1", "--only", "pool=serial" }
+    table.move({ "--budget", rigtest.budget(1) }, 1, 2, #words + 1, words)
     wants(rig(table.unpack(words)), 1, nil, "seed 1")
     words[#words + 1] = "seed=7"
     wants(rig(table.unpack(words)), 0)
@@ -260,7 +261,7 @@ end
 
 function TestExecutables.test_a_calibrated_body()
     scenario 'calibrate = true, body = function(_, _, n) local t = 0 for i = 1, n * 10 do t = t + i end end'
-    wants(rig("ab", RIG, RIG, SCENARIO, "--budget", "4s", "--json", OUT), 0)
+    wants(rig("ab", RIG, RIG, SCENARIO, "--budget", rigtest.budget(4), "--json", OUT), 0)
     lu.assertTrue(times(document())[1].pairs > 0)
 end
 
@@ -301,7 +302,7 @@ function TestExecutables.test_answers_that_are_no_results_are_faults()
         rigtest.write("slow.sh", ("#!/bin/sh\n[ \"$1\" = check ] && exec RIG \"$@\"\n" .. answer .. "\n")
             :gsub("RIG", rigtest.quote(RIG)):gsub("%%s", rigtest.quote(RIG)))
         assert(os.execute "chmod +x slow.sh")
-        local result = rig("ab", RIG, "./slow.sh", SCENARIO, "iterations=1", "--budget", "3s")
+        local result = rig("ab", RIG, "./slow.sh", SCENARIO, "iterations=1", "--budget", rigtest.budget(3))
         lu.assertEquals(result.exit, 4, answer .. result.out .. result.err)
         lu.assertStrContains(result.err, "new (./slow.sh): ")
         lu.assertStrContains(result.err, said)

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "names.h"
+#include "patience.h"
 
 #define CLEAN_TEST(f) cmocka_unit_test_setup_teardown(f, clean_setup, clean_teardown)
 

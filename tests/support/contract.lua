@@ -141,36 +141,11 @@ local function describe(subject, problem)
     return ("%s: %s"):format(subject.name, tostring(problem))
 end
 
-local SAMPLED = { "preset", table.unpack(AXES) }
-
+-- What a sample of them must have each of once.
 local function values(subject)
-    local list = {}
-    for i, name in ipairs(SAMPLED) do list[i] = name .. "=" .. tostring(subject.made[name]) end
+    local list = { "preset=" .. subject.made.preset }
+    for _, name in ipairs(AXES) do list[#list + 1] = name .. "=" .. tostring(subject.made[name]) end
     return list
-end
-
-local function count_new(subject, seen)
-    local n = 0
-    for _, value in ipairs(values(subject)) do n = n + (seen[value] and 0 or 1) end
-    return n
-end
-
--- What under valgrind stands for all of these pools: every value of every axis, and every preset, once. Of those that
--- have as many new ones it is another in each test, so that each pool has its turn in some of them.
-local function sample(test, list)
-    local seen, chosen, start = {}, {}, 0
-    for i = 1, #test do start = start * 31 + test:byte(i) end
-    while true do
-        local best, most = nil, 0
-        for i = 1, #list do
-            local subject = list[(start + i) % #list + 1]
-            local n = count_new(subject, seen)
-            if n > most then best, most = subject, n end
-        end
-        if not best then return chosen end
-        chosen[#chosen + 1] = best
-        for _, value in ipairs(values(best)) do seen[value] = true end
-    end
 end
 
 local function tell_sample(test, chosen, list)
@@ -200,7 +175,7 @@ function M.each(test, needs, f)
             having[#having + 1] = subject
         end
     end
-    local chosen = rigtest.valgrind and not only and sample(test, having) or having
+    local chosen = rigtest.valgrind and not only and rigtest.sample(having, values, test) or having
     if #chosen < #having then tell_sample(test, chosen, having) end
     for _, subject in ipairs(chosen) do
         if only then io.stderr:write(test, ": ", subject.name, "\n") end

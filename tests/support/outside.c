@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "patience.h"
+
 #define SMALL         4096
 #define FDS_LOOKED_AT 1024
 
@@ -105,7 +107,7 @@ static void on_alarm(int sig) {
  * their own. Under valgrind, which would do nothing but deliver them, at 50 Hz. */
 static int l_storm(lua_State *L) {
     int on = lua_toboolean(L, 1);
-    int every_us = !on ? 0 : getenv("RIG_VALGRIND") != NULL ? 20000 : 1000;
+    int every_us = on ? many(1000, 20000) : 0;
     struct sigaction act = {.sa_handler = on ? on_alarm : SIG_DFL};
     struct itimerval timer = {.it_interval = {0, every_us}, .it_value = {0, every_us}};
     if (on)

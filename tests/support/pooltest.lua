@@ -3,6 +3,7 @@
 
 local lu = require "luaunit"
 local core = require "rig.core"
+local rigtest = require "rigtest"
 
 local M = {}
 
@@ -19,10 +20,8 @@ M.CHUNKS = { 0, 1, 7 }
 ---@field chunk integer
 ---@field name string  for messages of failed checks
 
----Calls f for every combination that a pool accepts. Those of `only` are fixed.
----@param only { delivery: string?, channel: string?, chunk: integer? }
----@param f fun(axes: pooltest.Axes)
-function M.each(only, f)
+local function combinations(only)
+    local list = {}
     for _, channel in ipairs(M.CHANNELS) do
         for _, delivery in ipairs(M.DELIVERIES) do
             for _, chunk in ipairs(M.CHUNKS) do
@@ -30,10 +29,34 @@ function M.each(only, f)
                 axes.name = ("delivery=%s channel=%s chunk=%d"):format(delivery, channel, chunk)
                 local wanted = not (delivery == "send" and channel == "queue")
                 for name, value in pairs(only) do wanted = wanted and axes[name] == value end
-                if wanted then f(axes) end
+                if wanted then list[#list + 1] = axes end
             end
         end
     end
+    return list
+end
+
+local function values(axes)
+    return { "delivery=" .. axes.delivery, "channel=" .. axes.channel, "chunk=" .. axes.chunk }
+end
+
+local rounds = 0
+
+---Calls f for every combination that a pool accepts. Those of `only` are fixed. Under valgrind for a sample that has
+---every value once, and says so.
+---@param only { delivery: string?, channel: string?, chunk: integer? }
+---@param f fun(axes: pooltest.Axes)
+function M.each(only, f)
+    local list = combinations(only)
+    if rigtest.valgrind then
+        rounds = rounds + 1
+        local all = #list
+        list = rigtest.sample(list, values, tostring(rounds))
+        io.stderr:write(("sample: under valgrind %d of %d combinations of axes:"):format(#list, all))
+        for _, axes in ipairs(list) do io.stderr:write(" ", axes.name, ";") end
+        io.stderr:write "\n"
+    end
+    for _, axes in ipairs(list) do f(axes) end
 end
 
 ---The options of a pool over these axes: two workers unless `spec` says otherwise, its fixed data as the delivery

@@ -15,6 +15,11 @@ local M = { inventory = inventory, valgrind = VALGRIND }
 ---@return number
 function M.patience(seconds) return VALGRIND and 10 * seconds or seconds end
 
+---The same as `--budget` takes it.
+---@param seconds number
+---@return string
+function M.budget(seconds) return ("%gs"):format(M.patience(seconds)) end
+
 ---How many of something there are: n, or under valgrind as few as still show it.
 ---@param n integer
 ---@param few integer
@@ -64,6 +69,35 @@ function lu.LuaUnit:endTest()
         self:updateStatus { status = "FAIL", msg = table.concat(lines, "\n"), trace = "" }
     end
     return end_test(self)
+end
+
+local function count_new(values, seen)
+    local n = 0
+    for _, value in ipairs(values) do n = n + (seen[value] and 0 or 1) end
+    return n
+end
+
+---As few of a list as have all values that occur in it. Of those with as many new ones it is another for each `who`, so
+---that each of the list has its turn for some of them.
+---@generic T
+---@param list T[]
+---@param values_of fun(one: T): string[]
+---@param who string
+---@return T[]
+function M.sample(list, values_of, who)
+    local seen, chosen, start = {}, {}, 0
+    for i = 1, #who do start = start * 31 + who:byte(i) end
+    while true do
+        local best, most = nil, 0
+        for i = 1, #list do
+            local one = list[(start + i) % #list + 1]
+            local n = count_new(values_of(one), seen)
+            if n > most then best, most = one, n end
+        end
+        if not best then return chosen end
+        chosen[#chosen + 1] = best
+        for _, value in ipairs(values_of(best)) do seen[value] = true end
+    end
 end
 
 ---Reads a whole file.

@@ -135,7 +135,7 @@ static inline void on_alarm(int sig) {
  * deliver them, at 50 Hz. */
 static inline void alarm_storm(int on) {
     struct sigaction act = {.sa_handler = on ? on_alarm : SIG_DFL};
-    int every_us = !on ? 0 : getenv("RIG_VALGRIND") != NULL ? 20000 : 1000;
+    int every_us = on ? many(1000, 20000) : 0;
     struct itimerval timer = {.it_interval = {0, every_us}, .it_value = {0, every_us}};
     if (on)
         sigaction(SIGALRM, &act, NULL);

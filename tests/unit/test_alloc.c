@@ -88,7 +88,7 @@ static void big_blocks_go_back_to_the_system(void **state) {
         alloc_lua(&a, p, ALLOC_BIG + 5, 0);
     }
     size_t left = mappings_count(&bytes_after);
-    if (getenv("RIG_VALGRIND")) /* its own mappings come and go, and neighbours become one */
+    if (under_valgrind()) /* its own mappings come and go, and neighbours become one */
         return;
     assert_int_equal(left, mappings);
     assert_int_equal(bytes_after, bytes_before);

@@ -46,7 +46,7 @@ static void absurd_sizes_are_errors(void **state) {
     for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
         void *addr;
         int fd;
-        int no_memory = getenv("RIG_VALGRIND") && absurd[i] == (size_t)1 << 60 ? -EINVAL : -ENOMEM;
+        int no_memory = under_valgrind() && absurd[i] == (size_t)1 << 60 ? -EINVAL : -ENOMEM;
         assert_int_equal(map_open(&sys, MAP_KIND_PRIVATE, absurd[i], &addr), no_memory);
         assert_int_equal(map_open(&sys, MAP_KIND_SHARED, absurd[i], &addr), no_memory);
         assert_int_equal(shm_open_sealable(&faulty, "test", absurd[i], &fd, &addr), -ENOMEM);
@@ -94,7 +94,7 @@ static void resizing_keeps_contents_and_alignment(void **state) {
         assert_int_equal(map_resize(&sys, &addr, n, way[i]), 0);
         check_numbered(addr, n < way[i] ? n : way[i]);
         /* valgrind moves a mapping to where it likes, not where it is told */
-        if (way[i] >= SHM_HUGE && way[i] > n && !getenv("RIG_VALGRIND"))
+        if (way[i] >= SHM_HUGE && way[i] > n && !under_valgrind())
             assert_int_equal((uintptr_t)addr % SHM_HUGE, 0);
         n = way[i];
         number(addr, n);
