@@ -1,8 +1,8 @@
 /*
  * Preloaded into what the full tier runs under valgrind; without valgrind it changes nothing. For tests only.
  *
- * Valgrind 3.19, which Debian 12 has, answers pidfd_open with ENOSYS, and without it no pool can start: here the
- * call is made by the real processor instead. And leaks are looked for only where a program that was started
+ * Valgrind 3.19, which Debian 12 has, answers pidfd_open and pidfd_send_signal with ENOSYS, and without them no pool
+ * can start and no test can kill: here the calls are made by the real processor instead. And leaks are looked for only where a program that was started
  * ends by itself: a forked child, which leaves by _exit in the middle of things, need not give back what its
  * parent holds; and who is ended by a signal may be just about to keep what it has taken.
  */
@@ -19,12 +19,13 @@
 
 #ifdef __x86_64__
 /* Runs outside of valgrind's simulation: nothing of libc may be used. The thread is valgrind's argument. */
-static long native_pidfd_open(long thread, long pid, long flags) {
+static long native(long thread, long number, long first, long second) {
+    register long fourth __asm__("r10") = 0;
     long result;
     (void)thread;
     __asm__ volatile("syscall"
                      : "=a"(result)
-                     : "0"((long)SYS_pidfd_open), "D"(pid), "S"(flags)
+                     : "0"(number), "D"(first), "S"(second), "d"(0L), "r"(fourth)
                      : "rcx", "r11", "memory");
     return result;
 }
@@ -63,8 +64,8 @@ long syscall(long number, ...) {
         a[i] = va_arg(args, long);
     va_end(args);
 #ifdef __x86_64__
-    if (number == SYS_pidfd_open && RUNNING_ON_VALGRIND) {
-        long result = (long)VALGRIND_NON_SIMD_CALL2(native_pidfd_open, a[0], a[1]);
+    if ((number == SYS_pidfd_open || number == SYS_pidfd_send_signal) && RUNNING_ON_VALGRIND) {
+        long result = (long)VALGRIND_NON_SIMD_CALL3(native, number, a[0], a[1]);
         if (result >= 0)
             return result;
         errno = (int)-result;
