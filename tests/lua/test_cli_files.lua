@@ -170,8 +170,8 @@ function TestSurroundings.tearDown() remove() end
 function TestSurroundings.test_a_signal_while_the_scenario_loads()
     scenario "while true do pcall(function() while true do end end) end\n"
     for _, command in ipairs { "run", "check" } do
-        local result = rigtest.run("timeout", "--foreground", "-s", "INT", "--preserve-status", "0.4", RIG, command,
-            SCENARIO)
+        local result = rigtest.run("timeout", "--foreground", "-s", "INT", "--preserve-status", rigtest.patience(0.4),
+            RIG, command, SCENARIO)
         wants(result, 130, nil, "interrupted by signal 2")
     end
 end
