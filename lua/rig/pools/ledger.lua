@@ -146,7 +146,6 @@ function Ledger:answered(number, task)
     self.out = self.out - 1
     return true, true, item
 end
-end
 
 ---Gives a message up.
 ---@param number integer
