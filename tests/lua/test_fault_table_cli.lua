@@ -6,6 +6,7 @@ local core = require "rig.core"
 local json = require "rig.json"
 local outside = require "rigtest.outside"
 local pooltest = require "pooltest"
+local rig = require "rig"
 local rigtest = require "rigtest"
 
 local RIG = assert(os.getenv "RIG")
@@ -313,6 +314,35 @@ function TestSurroundings.test_results_that_cannot_be_written_leave_the_old_and_
         lu.assertEquals(rigtest.read "old.json", "old", name)
     end)
     tidy "old.json"
+end
+
+-- Several of them write as often as they can while the file is read: there is always one whole document in it.
+function TestSurroundings.test_runs_that_write_the_same_file_leave_the_whole_results_of_one()
+    scenario(SUMS)
+    rigtest.run(RIG, FILE, "pool=serial", "-q", "--json", "same.json")
+    local loop = "for i in 1 2 3 4 5; do %s %s pool=serial -q --label writer%d --json same.json || exit; done"
+    local writers = {}
+    for i = 1, 3 do
+        writers[i] = assert(core.fork(function()
+            local ended = rig.exec { "bash", "-c", loop:format(RIG, FILE, i) }
+            os.exit(ended and ended.status or 99)
+        end))
+    end
+    local living, reads, seen = 3, 0, {}
+    while living > 0 do
+        local doc = document "same.json"
+        lu.assertEquals(doc.status, "passed")
+        seen[tostring(doc.label)], reads = true, reads + 1
+        for i, writer in pairs(writers) do
+            if not writer:alive() then
+                lu.assertEquals(writer:wait().exit, 0)
+                writers[i], living = nil, living - 1
+            end
+        end
+    end
+    lu.assertTrue(reads > 0 and next(seen) ~= nil)
+    lu.assertStrMatches(document("same.json").label, "writer%d")
+    tidy "same.json"
 end
 
 TestCoordinator = {}
