@@ -309,6 +309,40 @@ static void babble_in_a_shared_queue_ends_the_map(void **state) {
     release(&r);
 }
 
+/* The result of a task whose forerunner in the same message has none: sealed, and yet it cannot be. */
+static void skip_a_result(void *pool) {
+    struct pool *p = pool;
+    uint8_t record[RECORD_MAX];
+    struct message *m = message_new(p->sys, FRAME_RESULTS);
+    buf_add(&m->body, record, frame_put_record(record, 1, RESULT_OK, 0));
+    m->head = (struct frame_head){.type = FRAME_RESULTS,
+                                  .worker = 1,
+                                  .count = 1,
+                                  .epoch = p->workers[0].slot->epoch,
+                                  .first = 0};
+    queue_put(p->results, m);
+    queue_flush_all(p->results, DEADLINE_NEVER);
+    for (;;)
+        pause();
+}
+
+/* Which other messages its writer has taken and finished, nobody knows: whoever waited for them would wait for ever. */
+static void a_result_out_of_turn_in_a_shared_queue_ends_the_map(void **state) {
+    (void)state;
+    struct rig_pool r = opened("queue", "inherit", 1, 2);
+    r.context->scribble = skip_a_result;
+    r.context->rings = r.pool;
+    map_begin(4);
+    map.items[0].op = SCRIBBLE;
+    assert_int_equal(map_run(&r, true), -EBADMSG);
+    assert_string_not_equal(pool_why(r.pool), "");
+    const struct account *a = pool_account(r.pool);
+    assert_true(account_balanced(a));
+    for (uint64_t i = 0; i < a->n; i++)
+        assert_int_equal(map.seen[i].ends, 1);
+    release(&r);
+}
+
 static void where_the_host_reaps_a_death_is_known_but_not_its_cause(void **state) {
     (void)state;
     struct sigaction ignored = {.sa_handler = SIG_IGN}, old;
@@ -376,6 +410,7 @@ int main(void) {
         CLEAN_TEST(a_worker_that_scribbles_over_its_rings_is_killed),
         CLEAN_TEST(a_worker_may_be_killed_while_it_writes_a_large_result),
         CLEAN_TEST(babble_in_a_shared_queue_ends_the_map),
+        CLEAN_TEST(a_result_out_of_turn_in_a_shared_queue_ends_the_map),
         CLEAN_TEST(where_the_host_reaps_a_death_is_known_but_not_its_cause),
         CLEAN_TEST(a_wish_to_stop_ends_a_map),
     };
