@@ -1,6 +1,6 @@
-/* inject [--sample N] [--seconds S] [--role N] [--only FAULT] [--count] [--list] [PROGRAM...]: makes every call of the core fail in small programs, one
- * at a time, and looks whether what rig promises holds. Exits 1 when it does not. Is its own worker of start=spawn.
- * See tests/README.md; the full run is tests/inject/run. */
+/* inject [--sample N] [--seconds S] [--role N] [--call NAME] [--only FAULT] [--count] [--list] [PROGRAM...]: makes every call
+ * of the core fail in small programs, one at a time, and looks whether what rig promises holds. Exits 1 when it does not. Is
+ * its own worker of start=spawn. See tests/README.md; the full run is tests/inject/run. */
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +84,8 @@ int main(int argc, char **argv) {
             o.seconds = atof(argv[++i]);
         else if (strcmp(argv[i], "--role") == 0 && i + 1 < argc)
             o.role = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--call") == 0 && i + 1 < argc)
+            o.call = argv[++i];
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             o.only = argv[++i];
         else

@@ -350,8 +350,9 @@ void run_program(const struct program *p, const struct options *o, struct tally 
         return; /* it does not even work with nothing wrong */
     memcpy(usual, (void *)inject_plan->count, sizeof usual);
     for (unsigned role = 0; role < ROLES; role++)
-        for (int kind = 0; kind < SYS_KINDS && (o->role < 0 || o->role == (int)role); kind++) {
-            if (usual[role][kind] == 0)
+        for (int kind = 0; kind < SYS_KINDS; kind++) {
+            if (usual[role][kind] == 0 || (o->role >= 0 && o->role != (int)role) ||
+                (o->call != NULL && strcmp(o->call, sys_names[kind]) != 0))
                 continue;
             if (o->count) {
                 t->points += usual[role][kind];

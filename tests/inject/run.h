@@ -23,6 +23,7 @@ struct options {
     bool verbose;
     bool count;       /* only says how many points and runs there would be */
     int role;         /* faults of this process alone; -1: of all */
+    const char *call; /* of this one alone; NULL: of all */
     const char *only; /* "role:kind:at:fault:mode", one run; NULL: all */
 };
 
