@@ -331,7 +331,8 @@ int pool_wait_ready(struct pool *p, int64_t deadline) {
             err = -ETIMEDOUT;
     }
     p->inside = broken_off;
-    p->broken = err < 0 && err != -ETIMEDOUT && err != -ECANCELED;
+    if (err < 0 && err != -ETIMEDOUT && err != -ECANCELED)
+        p->broken = true;
     return pool_told(p, err);
 }
 
