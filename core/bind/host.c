@@ -113,7 +113,7 @@ static int push_why(lua_State *L) {
 void host_say_memory(lua_State *L) {
     const char *said = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     struct rig *rig = host_get(L);
-    if (!rig->opened || strcmp(said, "not enough memory") != 0)
+    if (!rig->opened || strcmp(said, "not enough memory") != 0 || !lua_checkstack(L, 4))
         return;
     rig->alloc.generous =
         true; /* these few bytes, of the 64 MiB and more that are left to others */

@@ -82,6 +82,8 @@ static void add_frames(lua_State *L, luaL_Buffer *b) {
 static int with_traceback(lua_State *L) {
     luaL_Buffer b;
     size_t n;
+    lua_settop(L, 1);
+    host_say_memory(L); /* luaL_Buffer raises that itself, and a handler is called */
     if (!lua_isstring(L, 1) && !luaL_getmetafield(L, 1, "__tostring"))
         lua_pushfstring(L, "(an error value of type %s)", luaL_typename(L, 1));
     else

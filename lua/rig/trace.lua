@@ -86,10 +86,18 @@ local function with_frames(text, frames)
     return text .. "\n  " .. table.concat(lines, "\n  ")
 end
 
+-- Lua's own words for want of memory, with what ran out; the core is not there where scenarios are only checked.
+local function explained(value)
+    if value ~= "not enough memory" then return value end
+    local found, core = pcall(require, "rig.core")
+    return found and core.memory_why(value) or value
+end
+
 ---Message handler for xpcall: the error as text, below it the script's own frames where there is more than one.
 ---@param value any
 ---@return string
 function M.handler(value)
+    value = explained(value)
     local frames = script_frames(3)
     return with_frames(positioned(M.text(value), frames), frames)
 end
@@ -98,6 +106,7 @@ end
 ---@param value any
 ---@return string
 function M.placed(value)
+    value = explained(value)
     local frames = script_frames(3)
     local text = positioned(M.text(value), frames)
     if frames[1] and not text:find("^[^\n]-:%d+: ") then text = ("%s: %s"):format(where_of(frames[1]), text) end
