@@ -205,7 +205,10 @@ int map_worker_ended(struct pool *p, struct worker *w, const struct proc_end *en
     struct frame_head head = {.first = atomic_load(&slot->first),
                               .epoch = atomic_load(&slot->epoch)};
     int err = 0;
-    if (len <= SLOT_RESULTS)
+    /* All that it finished has arrived: what lies there it had sent, and not forgotten yet. To an attempt that
+     * followed one of these it must not be given. */
+    bool is_known = atomic_load(&slot->current) == 0 && atomic_load(&slot->tasks) == w->ended_tasks;
+    if (len <= SLOT_RESULTS && !is_known)
         err = take_records(p, w, &head, slot->results, len, NULL);
     if (err ==
         -EBADMSG) /* a gone-wild worker's: whatever it says, its tasks have not ended otherwise */
