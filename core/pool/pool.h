@@ -125,8 +125,8 @@ int pool_worker_main(int argc, char *const argv[], const char *build,
 int pool_open(struct sys *s, const struct pool_config *c, struct pool **out, char *why,
               size_t size);
 
-/* Blocks until every worker holds the fixed data. 0; -ECHILD: three workers in a row ended before
- * their first task; -ETIMEDOUT; -ECANCELED. pool_why says more. */
+/* Blocks until every worker holds the fixed data. 0; -ETIMEDOUT; -ECANCELED; -ECHILD: three workers in a
+ * row ended before their first task, or another -errno: the pool is broken then. pool_why says more. */
 int pool_wait_ready(struct pool *p, int64_t deadline);
 
 /* Runs one map to its end. `hint` is the number of items, 0 when it is not known. 0 when all tasks
@@ -176,7 +176,7 @@ unsigned pool_ready(const struct pool *p);                /* workers ready at it
  * task of all. On the clock on the wall: waiting for a processor counts. */
 uint64_t pool_busy_ns(const struct pool *p, unsigned worker);
 uint64_t pool_longest_ns(const struct pool *p);
-const char *pool_why(const struct pool *p); /* why the last call failed */
+const char *pool_why(const struct pool *p); /* why the last call failed; never empty then */
 
 /* Reads each worker's memory. Takes a while for large workers: not for timed regions. */
 void pool_sample(struct pool *p);
