@@ -172,7 +172,8 @@ int buf_iov(const struct buf *b, size_t from, struct iovec *iov, int max) {
     size_t at = 0;
     for (size_t i = 0; i < b->n_pieces && f.n < max; i++) {
         const struct buf_piece *p = &b->pieces[i];
-        fill_add(&f, b->data + at, p->at - at);
+        if (p->at > at) /* without bytes of our own there is no memory for them either */
+            fill_add(&f, b->data + at, p->at - at);
         fill_add(&f, p->ptr, p->len);
         at = p->at;
     }
