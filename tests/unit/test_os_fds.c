@@ -1,6 +1,7 @@
 /* The registry of descriptors: what is in it, what a child keeps of it, and that it survives a fork whatever other
  * threads do to it meanwhile. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 #include "os/pipe.h"
@@ -144,7 +145,7 @@ static void a_kept_descriptor_of_the_host_is_not_taken_over(void **state) {
 static void *open_and_close(void *arg) {
     struct sys own;
     sys_init(&own, &sys_kernel);
-    while (!*(volatile int *)arg) {
+    while (!atomic_load((atomic_int *)arg)) {
         int fds[2];
         if (pipe_open(&own, fds, 0) == 0) {
             fds_close(&own, &fds[0]);
@@ -157,8 +158,8 @@ static void *open_and_close(void *arg) {
 static void a_fork_finds_the_registry_whole_whatever_other_threads_do(void **state) {
     (void)state;
     pthread_t thread;
-    volatile int done = 0;
-    assert_int_equal(pthread_create(&thread, NULL, open_and_close, (void *)(uintptr_t)&done), 0);
+    atomic_int done = 0;
+    assert_int_equal(pthread_create(&thread, NULL, open_and_close, &done), 0);
     int wrong = 0;
     sys.fork_with_threads = true;
     for (int i = 0; i < 100; i++) {
@@ -169,7 +170,7 @@ static void a_fork_finds_the_registry_whole_whatever_other_threads_do(void **sta
             sys_exit(fds_count() == 1 ? 0 : 1);
         wrong += pid < 0 || proc_reap(&sys, &p, hang(), &end) != 1 || end.exit_code != 0;
     }
-    done = 1;
+    atomic_store(&done, 1);
     pthread_join(thread, NULL);
     sys.fork_with_threads = false;
     assert_int_equal(wrong, 0);

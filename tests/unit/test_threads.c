@@ -237,6 +237,53 @@ static void a_pool_type_is_refused_too(void **state) {
     second_end(&other);
 }
 
+/* ---- rigs in threads ---- */
+
+#define RUNS 3
+
+/* Runs scenarios one after the other in a rig of its own; what went wrong is in `problem`. */
+struct of_one_thread {
+    pthread_t thread;
+    const char *pool;
+    char problem[512];
+};
+
+static void run_once(struct of_one_thread *t) {
+    rig_t *rig;
+    rig_options_t options = {.size = sizeof options, .fork_with_threads = 1};
+    const char *const overrides[] = {t->pool, NULL};
+    if (rig_open(&rig, &options) != RIG_OK ||
+        rig_run_string(rig, "one", doubles, overrides) != RIG_OK || rig_exit_status(rig) != 0 ||
+        strstr(rig_results_json(rig, NULL), "\"result\": 110") == NULL)
+        snprintf(t->problem, sizeof t->problem, "%s: exit status %d: %.400s", t->pool,
+                 rig_exit_status(rig), rig_error(rig));
+    rig_close(rig);
+}
+
+static void *run_some(void *arg) {
+    struct of_one_thread *t = arg;
+    for (int i = 0; i < RUNS && t->problem[0] == '\0'; i++)
+        run_once(t);
+    return NULL;
+}
+
+static void several_rigs_run_at_once_each_in_a_thread(void **state) {
+    (void)state;
+    struct of_one_thread threads[] = {{.pool = "pool=serial"},
+                                      {.pool = "pool=builtin"},
+                                      {.pool = "pool=shm"},
+                                      {.pool = "pool=custom"}};
+    const size_t n = sizeof threads / sizeof *threads;
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(pthread_create(&threads[i].thread, NULL, run_some, &threads[i]), 0);
+    for (size_t i = 0; i < n; i++)
+        pthread_join(threads[i].thread, NULL);
+    for (size_t i = 0; i < n; i++)
+        assert_string_equal(threads[i].problem, "");
+    for (int64_t end = hang(); sys_threads(&sys, 0) > 1 && clock_now_ns() < end;)
+        nap_ms(1);
+}
+
 int main(int argc, char **argv) {
     int worker = rig_worker_main(argc, argv);
     if (worker >= 0)
@@ -253,6 +300,7 @@ int main(int argc, char **argv) {
         CLEAN_TEST(the_environment_allows_copies_where_the_host_says_nothing),
         CLEAN_TEST(a_scenario_is_told_and_may_allow_it),
         CLEAN_TEST(a_pool_type_is_refused_too),
+        CLEAN_TEST(several_rigs_run_at_once_each_in_a_thread),
     };
     sys_init(&sys, &sys_kernel);
     return cmocka_run_group_tests(tests, NULL, NULL);
