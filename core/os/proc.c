@@ -52,17 +52,57 @@ static void become_child(struct sys *s, int lifeline, const int *keep, size_t n_
 }
 
 /* Signals stay blocked over the fork, so that no handler runs in a half-made child. */
-static pid_t fork_quietly(struct sys *s, sigset_t *old) {
+static pid_t fork_quietly(struct sys *s, bool copy, sigset_t *old) {
     sigset_t all;
     sigfillset(&all);
     /* What sits in stdio's buffers would be written twice, once by each process. Now, while a signal
-     * still reaches us: it may take as long as whoever reads our output likes. */
-    fflush(NULL);
+     * still reaches us: it may take as long as whoever reads our output likes. A child that is no
+     * copy writes none of it: there it is for the order of what people see, and not worth waiting
+     * for a thread that holds a stream because it is reading from it. */
+    if (copy || sys_threads(s, 0) <= 1)
+        fflush(NULL);
     fds_fork_begin();
     sys_mask_signals(s, SIG_BLOCK, &all, old);
     pid_t pid = sys_fork(s, 0);
     fds_fork_end();
     return pid;
+}
+
+static pid_t fork_child(struct sys *s, struct proc *p, bool copy, const int *keep, size_t n_keep) {
+    int line[2];
+    sigset_t old;
+    *p = PROC_NONE;
+    if (n_keep > PROC_KEEP_MAX)
+        return -EINVAL;
+    int err = pipe_open(s, line, 0);
+    if (err < 0)
+        return err;
+    pid_t pid = fork_quietly(s, copy, &old);
+    if (pid == 0) {
+        become_child(s, line[0], keep, n_keep);
+        p->lifeline = line[0];
+        sys_mask_signals(s, SIG_SETMASK, &old, NULL);
+        return 0;
+    }
+    sys_mask_signals(s, SIG_SETMASK, &old, NULL);
+    fds_close(s, &line[0]);
+    if (pid < 0) {
+        fds_close(s, &line[1]);
+        return pid;
+    }
+    sys_setpgid(s, pid, pid); /* both do it: whoever comes first, nobody signals a wrong group */
+    *p = (struct proc){.pid = pid, .pidfd = -1, .lifeline = line[1]};
+    p->pidfd = fds_own(s, sys_pidfd_open(s, pid));
+    if (p->pidfd >= 0)
+        return pid;
+    err = p->pidfd;
+    p->pidfd = -1;
+    proc_signal(s, p, SIGKILL);
+    while (sys_wait(s, pid, NULL, 0, NULL) == -EINTR)
+        ;
+    fds_close(s, &p->lifeline);
+    *p = PROC_NONE;
+    return err;
 }
 
 /* One that was joined may still be counted, until the kernel is done with it. */
@@ -92,44 +132,11 @@ pid_t proc_fork(struct sys *s, struct proc *p, const int *keep, size_t n_keep) {
     *p = PROC_NONE;
     if (!s->fork_with_threads && has_threads(s))
         return -EDEADLK;
-    return proc_fork_fresh(s, p, keep, n_keep);
+    return fork_child(s, p, true, keep, n_keep);
 }
 
 pid_t proc_fork_fresh(struct sys *s, struct proc *p, const int *keep, size_t n_keep) {
-    int line[2];
-    sigset_t old;
-    *p = PROC_NONE;
-    if (n_keep > PROC_KEEP_MAX)
-        return -EINVAL;
-    int err = pipe_open(s, line, 0);
-    if (err < 0)
-        return err;
-    pid_t pid = fork_quietly(s, &old);
-    if (pid == 0) {
-        become_child(s, line[0], keep, n_keep);
-        p->lifeline = line[0];
-        sys_mask_signals(s, SIG_SETMASK, &old, NULL);
-        return 0;
-    }
-    sys_mask_signals(s, SIG_SETMASK, &old, NULL);
-    fds_close(s, &line[0]);
-    if (pid < 0) {
-        fds_close(s, &line[1]);
-        return pid;
-    }
-    sys_setpgid(s, pid, pid); /* both do it: whoever comes first, nobody signals a wrong group */
-    *p = (struct proc){.pid = pid, .pidfd = -1, .lifeline = line[1]};
-    p->pidfd = fds_own(s, sys_pidfd_open(s, pid));
-    if (p->pidfd >= 0)
-        return pid;
-    err = p->pidfd;
-    p->pidfd = -1;
-    proc_signal(s, p, SIGKILL);
-    while (sys_wait(s, pid, NULL, 0, NULL) == -EINTR)
-        ;
-    fds_close(s, &p->lifeline);
-    *p = PROC_NONE;
-    return err;
+    return fork_child(s, p, false, keep, n_keep);
 }
 
 /* The lifeline survives the exec: its owner and signal belong to the open file, not to us. */

@@ -168,6 +168,25 @@ static void pools_that_copy_nothing_work(void **state) {
     second_end(&other);
 }
 
+static void *read_a_stream(void *stream) {
+    getc(stream); /* holds it all the time */
+    return NULL;
+}
+
+static void a_thread_that_reads_a_stream_holds_up_no_fresh_process(void **state) {
+    (void)state;
+    pthread_t thread;
+    int line[2];
+    assert_int_equal(pipe2(line, O_CLOEXEC), 0);
+    FILE *stream = fdopen(line[0], "r");
+    assert_int_equal(pthread_create(&thread, NULL, read_a_stream, stream), 0);
+    nap_ms(50); /* it is there by then, or this shows less */
+    expect_run(doubles, "pool=spawn", 0, 0, "\"start\": \"spawn\"");
+    close(line[1]);
+    pthread_join(thread, NULL);
+    fclose(stream);
+}
+
 static void a_host_that_allows_copies_has_all_pools(void **state) {
     (void)state;
     const char *const pools[] = {"pool=builtin", "pool=custom", "pool=shm", "pool=per_task"};
@@ -296,6 +315,7 @@ int main(int argc, char **argv) {
         CLEAN_TEST(where_threads_cannot_be_counted_nothing_is_refused),
         CLEAN_TEST(forked_pools_are_refused),
         CLEAN_TEST(pools_that_copy_nothing_work),
+        CLEAN_TEST(a_thread_that_reads_a_stream_holds_up_no_fresh_process),
         CLEAN_TEST(a_host_that_allows_copies_has_all_pools),
         CLEAN_TEST(the_environment_allows_copies_where_the_host_says_nothing),
         CLEAN_TEST(a_scenario_is_told_and_may_allow_it),
