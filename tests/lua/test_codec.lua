@@ -3,6 +3,7 @@
 
 local lu = require "luaunit"
 local core = require "rig.core"
+local rigtest = require "rigtest"
 
 ---@param value any
 ---@return any
@@ -458,7 +459,7 @@ end
 
 function TestRandom.test_a_hundred_thousand_random_values()
     print("RIG_SEED=" .. seed)
-    for number = 1, 100000 do
+    for number = 1, rigtest.many(100000, 3000) do
         if fault_of(number, SIZE) then
             for size = 0, SIZE do -- the smallest with the same number that fails too
                 local where, value = fault_of(number, size)
@@ -480,7 +481,7 @@ local UNSENDABLE = {
 
 -- Something that cannot cross, put into a random place of random values, is named by the way to it.
 function TestRandom.test_what_cannot_cross_is_named_wherever_it_is()
-    for number = 1, 3000 do
+    for number = 1, rigtest.many(3000, 300) do
         math.randomseed(seed, number)
         local what = UNSENDABLE[random(#UNSENDABLE)]
         local value, path = what[1], ""

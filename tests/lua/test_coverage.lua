@@ -6,6 +6,7 @@ local bootstrap = require "rig.bootstrap"
 local distributions = require "rig.distributions"
 local fits = require "rig.fits"
 local lu = require "luaunit"
+local rigtest = require "rigtest"
 local stats = require "rig.stats"
 
 local FULL = os.getenv "RIG_FULL"
@@ -50,7 +51,7 @@ end
 TestExponent = {}
 
 local function exponent(name, factor, count, runs, most)
-    local truth, draws = 0.86, FULL and 5000 or 1000
+    local truth, draws = 0.86, FULL and 5000 or rigtest.many(1000, 50)
     coverage(name, draws, function()
         local xs, ys = {}, {}
         for i = 1, count do
@@ -87,7 +88,7 @@ end
 TestCrossing = {}
 
 local function crossing(name, factor, runs, options)
-    local truth, draws = options.truth or 1e6, FULL and 5000 or 1000
+    local truth, draws = options.truth or 1e6, FULL and 5000 or rigtest.many(1000, 50)
     local xs = { 1e4, 1e5, 4e5, 2e6, 1e7, 1e8 }
     coverage(name, draws, function()
         local as, bs = {}, {}
@@ -137,7 +138,7 @@ local function scalability(counts, runs, noise, sigma, kappa, draws, seed)
     local factor, kappas = lognormal(seed, noise), {}
     local what = ("%d counts to %d, %d run%s, noise %g %%, sigma %g, kappa %g"):format(#counts, counts[#counts], runs,
         runs == 1 and "" or "s", 100 * noise, sigma, kappa)
-    if FULL then draws = draws * 5 end
+    draws = FULL and draws * 5 or rigtest.many(draws, 50)
     coverage("sigma: " .. what, draws, function()
         local ns, ts = {}, {}
         for _, n in ipairs(counts) do
