@@ -94,6 +94,7 @@ local function plan_faults(run)
     local steps = checked(run, "faults", fault_steps.check)
     if not steps or #steps == 0 then return end
     for i, step in ipairs(steps) do
+        if run.plan.smoke and step.iteration ~= "every" then step.iteration = 1 end -- there is no other
         local problem, remedy = fault_steps.bar(step, run.case)
         if problem then halt("error", ("faults[%d]: %s; %s (case %s)"):format(i, problem, remedy, run.case.label)) end
     end

@@ -137,6 +137,12 @@ function TestCounts.test_warm_up_has_no_faults()
     lu.assertEquals({ #case.faults, case.faults[1].iteration }, { 1, 1 })
 end
 
+function TestCounts.test_smoke_has_one_iteration_and_the_faults_are_in_it()
+    local third = 'faults = { { error = "no", at_task = 2, iteration = 3 } }, expect_outcomes = { error = 1 }'
+    local case = passes(third, "--smoke")
+    lu.assertEquals({ #case.iterations, #case.faults }, { 1, 1 })
+end
+
 TestVerdicts = {}
 
 function TestVerdicts.test_without_expect_outcomes_a_fault_is_one()
