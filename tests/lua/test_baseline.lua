@@ -59,6 +59,16 @@ local function each_value(value, fn, path)
     end
 end
 
+-- Every number in a document, under valgrind every seventh.
+local function each_number(doc, fn)
+    local every, at = rigtest.many(1, 7), 0
+    each_value(doc, function(holder, key, value, path)
+        if type(value) ~= "number" then return end
+        at = at + 1
+        if at % every == 0 then fn(holder, key, value, path) end
+    end)
+end
+
 -- What no comparison reads, and so may be anything.
 local function is_of_no_interest(path)
     return path:find("^%.rig%.build") or path:find("^%.findings") or path:find("%]%.result$")
@@ -105,8 +115,8 @@ end
 
 function TestFiles.test_numbers_that_are_strings()
     local places, doc = 0, read_back(document())
-    each_value(doc, function(holder, key, value, path)
-        if type(value) == "number" and not is_of_no_interest(path) then
+    each_number(doc, function(holder, key, value, path)
+        if not is_of_no_interest(path) then
             holder[key] = tostring(value)
             lu.assertTrue(read_text(assert(json.encode(doc))) == nil, path)
             holder[key] = value
@@ -114,7 +124,7 @@ function TestFiles.test_numbers_that_are_strings()
         end
     end)
     print(("%d numbers written as strings: all refused"):format(places))
-    lu.assertTrue(places > 300)
+    lu.assertTrue(places > rigtest.many(300, 40))
 end
 
 -- Whatever stands there, it is refused or compared; nothing raises.
@@ -122,8 +132,7 @@ function TestFiles.test_numbers_that_are_absurd()
     local doc, new, read = read_back(document()), document(), 0
     local absurd = { -1, 0.5, 1e300, -1e300, 1 << 62, math.mininteger, 5e-324, 0 }
     local at = 0
-    each_value(doc, function(holder, key, value, path)
-        if type(value) ~= "number" then return end
+    each_number(doc, function(holder, key, value, path)
         at = at + 1
         local other = absurd[at % #absurd + 1]
         holder[key] = other

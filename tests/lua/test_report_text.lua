@@ -291,6 +291,15 @@ function TestHuman.test_ratios()
     lu.assertEquals(human.ratio_range(1.001, 1.002), "1.00 x")
 end
 
+function TestHuman.test_numbers_that_only_a_file_can_say_are_short_too()
+    local ratios, numbers = {}, {}
+    for i, x in ipairs({ 5e-324, 1.2e-302, 1e-90, 1e-10, 1e19, 1e300 }) do
+        ratios[i], numbers[i] = human.ratio(x), human.short(x)
+    end
+    lu.assertEquals(ratios, { "4.94e-324 x", "1.2e-302 x", "1e-90 x", "1e-10 x", "1e+19 x", "1e+300 x" })
+    lu.assertEquals(numbers, { "4.94e-324", "1.2e-302", "1e-90", "1e-10", "10000000T", "1e+288T" })
+end
+
 function TestHuman.test_lists_and_ranges()
     lu.assertEquals(human.join({ "a", "b", "c" }), "a, b and c")
     lu.assertEquals(human.join({}), "")

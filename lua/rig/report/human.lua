@@ -30,15 +30,17 @@ end
 local SHORT_STEPS = { { 1e12, "T" }, { 1e9, "G" }, { 1e6, "M" }, { 1e3, "K" } }
 local SHORTENED_FROM = 10000
 
--- Rounded to three digits; zeros after the point say nothing in a sentence.
+-- Rounded to three digits; zeros after the point say nothing in a sentence. What no measurement gives, but a file may
+-- say, has a power of ten: its zeros are more than string.format writes.
 local function three_digits(x)
     local short = rounded(x)
     local exponent = short == 0 and 0 or math.floor(math.log(math.abs(short), 10) + 1e-9)
+    if exponent < -9 or exponent > 15 then return ("%.3g"):format(short) end
     return (("%." .. math.max(0, 2 - exponent) .. "f"):format(short))
 end
 
 local function trim_zeros(text)
-    if not text:find(".", 1, true) then return text end
+    if not text:find("^%-?%d+%.%d+$") then return text end
     return (text:gsub("0+$", ""):gsub("%.$", ""))
 end
 
