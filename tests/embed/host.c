@@ -89,7 +89,7 @@ static void two_rigs_at_once_run_a_workload_over_and_over(void **state) {
 /* What main does first: see rig_worker_main_with. */
 static int set_up_worker(rig_t *rig, void *user) {
     (void)user;
-    return rig_workload(rig, "sum", sum, &nothing);
+    return getenv("RIG_TEST_REFUSES") != NULL ? 9 : rig_workload(rig, "sum", sum, &nothing);
 }
 
 static void fresh_processes_have_the_hosts_workloads(void **state) {
@@ -114,6 +114,19 @@ static void a_host_that_does_not_call_rig_worker_main_is_told(void **state) {
     assert_int_equal(status, RIG_OK);
     assert_int_equal(rig_exit_status(rig), 4);
     assert_json_has(rig, "ended without calling rig_worker_main");
+    rig_close(rig);
+}
+
+static void a_host_that_cannot_set_up_a_worker_is_told(void **state) {
+    (void)state;
+    rig_t *rig = opened();
+    const char *const fresh[] = {"pool=spawn", NULL};
+    setenv("RIG_TEST_REFUSES", "1", 1);
+    int status = rig_run_string(rig, "sums", sums, fresh);
+    unsetenv("RIG_TEST_REFUSES");
+    assert_int_equal(status, RIG_OK);
+    assert_int_equal(rig_exit_status(rig), 4);
+    assert_json_has(rig, "the host could not set up a worker");
     rig_close(rig);
 }
 
@@ -143,6 +156,39 @@ static void overrides_are_the_command_lines(void **state) {
     assert_non_null(strstr(rig_error(rig), "size"));
     assert_int_equal(rig_exit_status(rig), 2);
     assert_null(rig_results_json(rig, NULL));
+    rig_close(rig);
+}
+
+/* A module of rig's own that is nowhere: the message says which folder was asked. */
+static const char looks[] =
+    "local rig = require 'rig'\n"
+    "return rig.scenario {\n"
+    "    name = 'looks', about = 'where modules are', workers = 1, iterations = 1, items = 1,\n"
+    "    map = function() return select(2, pcall(require, 'rig.none')) end,\n"
+    "    reduce = function(results) return results[1] end,\n"
+    "}\n";
+
+static void its_own_modules_come_from_the_folder_that_the_host_names(void **state) {
+    (void)state;
+    char folder[4000], wanted[4200];
+    snprintf(folder, sizeof folder, "%s/lua", getenv("RIG_SOURCE_DIR"));
+    snprintf(wanted, sizeof wanted, "module 'rig.none' is not in '%s'", folder);
+    rig_options_t options = {.size = sizeof options, .lua_path = folder};
+    const char *const pools[][2] = {{"pool=serial", NULL}, {"pool=spawn", NULL}};
+    for (int i = 0; i < 2; i++) { /* a fresh process is told, too */
+        rig_t *rig;
+        assert_int_equal(rig_open(&rig, &options), RIG_OK);
+        if (rig_run_string(rig, "looks", looks, pools[i]) != RIG_OK)
+            fail_msg("%s", rig_error(rig));
+        assert_int_equal(rig_exit_status(rig), 0);
+        assert_json_has(rig, wanted);
+        rig_close(rig);
+    }
+    rig_t *rig;
+    options.lua_path = "nowhere";
+    assert_int_equal(rig_open(&rig, &options), RIG_OK);
+    assert_int_not_equal(rig_run_string(rig, "looks", looks, NULL), RIG_OK);
+    assert_non_null(strstr(rig_error(rig), "is not in 'nowhere'"));
     rig_close(rig);
 }
 
@@ -218,6 +264,17 @@ static int fails(rig_call_t *call, void *user) {
     return item == 7 ? rig_fail(call, "seven is refused") : rig_return_nil(call);
 }
 
+static int fails_without_words(rig_call_t *call, void *user) {
+    (void)call;
+    (void)user;
+    return 77;
+}
+
+static int returns_what_is_not_there(rig_call_t *call, void *user) {
+    (void)user;
+    return rig_return_bytes(call, NULL, 5);
+}
+
 static void a_workloads_failure_is_its_tasks(void **state) {
     (void)state;
     rig_t *rig = opened();
@@ -228,6 +285,21 @@ static void a_workloads_failure_is_its_tasks(void **state) {
     assert_json_has(rig, "\"ok\": 2");
     assert_int_equal(rig_run_string(rig, "one", ONE_ITEM("'6'", ""), NULL), RIG_OK);
     assert_json_has(rig, "workload 'it': the item is a string; it wants an integer");
+    assert_int_equal(rig_workload(rig, "it", fails_without_words, NULL), RIG_OK);
+    assert_int_equal(rig_run_string(rig, "one", ONE_ITEM("1", ""), NULL), RIG_OK);
+    assert_json_has(rig, "workload 'it': returned 77");
+    assert_int_equal(rig_workload(rig, "it", returns_what_is_not_there, NULL), RIG_OK);
+    assert_int_equal(rig_run_string(rig, "one", ONE_ITEM("1", ""), NULL), RIG_OK);
+    assert_json_has(rig, "workload 'it': it returns 5 bytes at NULL");
+    rig_close(rig);
+}
+
+static void a_workload_is_found_by_its_name(void **state) {
+    (void)state;
+    rig_t *rig = opened();
+    assert_int_equal(rig_workload(rig, "another", fails_without_words, NULL), RIG_OK);
+    assert_int_equal(rig_workload(rig, "it", look, NULL), RIG_OK);
+    run_here(rig, ONE_ITEM("2.5", "expect = function(_, r) return r[1] == 0.5 end"));
     rig_close(rig);
 }
 
@@ -254,6 +326,43 @@ static void a_rig_is_not_entered_twice(void **state) {
     rig_t *rig = opened();
     assert_int_equal(rig_workload(rig, "it", run_again, rig), RIG_OK);
     run_here(rig, ONE_ITEM("1", "expect = function(_, r) return r[1] == 3 end"));
+    rig_close(rig);
+}
+
+static int call_back(rig_call_t *call, void *user) {
+    char *const argv[] = {(char *)(uintptr_t) "rig", NULL};
+    int refused = rig_run_file(user, "sums.lua", NULL) == RIG_EARGUMENT;
+    refused += rig_load(user, "./nowhere.so") == RIG_EARGUMENT;
+    refused += rig_results_json(user, NULL) == NULL;
+    refused += rig_command(user, 1, argv) == 70;
+    return rig_return_int(call, refused);
+}
+
+static void whatever_a_workload_calls_its_rig_refuses(void **state) {
+    (void)state;
+    rig_t *rig = opened();
+    assert_int_equal(rig_workload(rig, "it", call_back, rig), RIG_OK);
+    run_here(rig, ONE_ITEM("1", "expect = function(_, r) return r[1] == 4 end"));
+    rig_close(rig);
+}
+
+static void it_says_which_version_it_is(void **state) {
+    (void)state;
+    int major, minor, patch;
+    assert_int_equal(sscanf(rig_version(NULL), "%d.%d.%d", &major, &minor, &patch), 3);
+}
+
+static void what_is_missing_is_refused(void **state) {
+    (void)state;
+    rig_t *rig = opened();
+    assert_int_equal(rig_open(NULL, NULL), RIG_EARGUMENT);
+    assert_non_null(strstr(rig_error(NULL), "there is no rig"));
+    assert_int_equal(rig_run_file(NULL, "sums.lua", NULL), RIG_EARGUMENT);
+    assert_int_equal(rig_workload(NULL, "sum", sum, NULL), RIG_EARGUMENT);
+    assert_int_equal(rig_run_file(rig, NULL, NULL), RIG_EARGUMENT);
+    assert_string_equal(rig_error(rig), "run: no path or name of a scenario");
+    assert_int_equal(rig_run_string(rig, "sums", NULL, NULL), RIG_EARGUMENT);
+    assert_string_equal(rig_error(rig), "run: no source");
     rig_close(rig);
 }
 
@@ -310,6 +419,63 @@ static void what_is_loaded_later_replaces_what_was_there(void **state) {
         assert_int_equal(rig_run_string(rig, "scale", scale, NULL), RIG_OK);
         assert_json_has(rig, i % 2 == 0 ? "\"result\": 55" : "\"result\": 110");
     }
+    rig_close(rig);
+}
+
+static void what_cannot_be_loaded_is_told_with_the_remedy(void **state) {
+    (void)state;
+    rig_t *rig = opened();
+    assert_int_equal(rig_load(rig, "nowhere.so"), RIG_ESYSTEM);
+    assert_non_null(strstr(rig_error(rig), "write './' before the name"));
+    FILE *file = fopen("none.so", "w");
+    assert_non_null(file);
+    fputs("no shared object", file);
+    fclose(file);
+    assert_int_equal(rig_load(rig, "./none.so"), RIG_ESYSTEM);
+    unlink("none.so");
+    assert_int_equal(rig_load(rig, "libm.so.6"), RIG_ESYSTEM);
+    assert_string_equal(rig_error(rig), "load 'libm.so.6': it does not export rig_register");
+    assert_non_null(getenv("RIG_PLUGIN_1"));
+    setenv("RIG_TEST_PLUGIN_REFUSES", "1", 1);
+    int status = rig_load(rig, getenv("RIG_PLUGIN_1"));
+    unsetenv("RIG_TEST_PLUGIN_REFUSES");
+    assert_int_equal(status, RIG_ESYSTEM);
+    assert_non_null(strstr(rig_error(rig), "its rig_register returned 9"));
+    rig_close(rig);
+}
+
+/* ---- scripts ---- */
+
+/* They are ours, so that a signal finds the one that runs. */
+static void coroutines_do_what_luas_own_do(void **state) {
+    (void)state;
+    static const char source[] =
+        "local rig = require 'rig'\n"
+        "local function check()\n"
+        "    local resume, wrap, yield = coroutine.resume, coroutine.wrap, coroutine.yield\n"
+        "    local function given(...) return table.pack(...) end\n"
+        "    local co = coroutine.create(function(a, b)\n"
+        "        local c = yield(a + b, nil)\n"
+        "        error { c }\n"
+        "    end)\n"
+        "    local first = given(resume(co, 1, 2))\n"
+        "    assert(first.n == 3 and first[1] == true and first[2] == 3 and first[3] == nil)\n"
+        "    local second = given(resume(co, 'end'))\n"
+        "    assert(second.n == 2 and second[1] == false and second[2][1] == 'end')\n"
+        "    local third = given(resume(co))\n"
+        "    assert(third[1] == false and third[2] == 'cannot resume dead coroutine')\n"
+        "    local own = given(resume(coroutine.running()))\n"
+        "    assert(own[1] == false and own[2] == 'cannot resume non-suspended coroutine')\n"
+        "    assert(not pcall(resume, 1) and not pcall(wrap, 1))\n"
+        "    local count = wrap(function() for i = 1, 2 do yield(i) end end)\n"
+        "    assert(count() == 1 and count() == 2 and count() == nil)\n"
+        "    assert(select(2, pcall(count)):find 'cannot resume dead coroutine')\n"
+        "    return true\n"
+        "end\n"
+        "return rig.scenario { name = 'coroutines', about = 'as in Lua', workers = 1,\n"
+        "    iterations = 1, items = 1, map = check, expect = check }\n";
+    rig_t *rig = opened();
+    run_here(rig, source);
     rig_close(rig);
 }
 
@@ -397,14 +563,22 @@ int main(int argc, char **argv) {
         CLEAN_TEST(two_rigs_at_once_run_a_workload_over_and_over),
         CLEAN_TEST(fresh_processes_have_the_hosts_workloads),
         CLEAN_TEST(a_host_that_does_not_call_rig_worker_main_is_told),
+        CLEAN_TEST(a_host_that_cannot_set_up_a_worker_is_told),
+        CLEAN_TEST(its_own_modules_come_from_the_folder_that_the_host_names),
         CLEAN_TEST(overrides_are_the_command_lines),
         CLEAN_TEST(a_workload_sees_what_the_item_is),
         CLEAN_TEST(a_workloads_failure_is_its_tasks),
+        CLEAN_TEST(a_workload_is_found_by_its_name),
         CLEAN_TEST(a_workload_that_is_not_there_says_so),
         CLEAN_TEST(a_rig_is_not_entered_twice),
+        CLEAN_TEST(whatever_a_workload_calls_its_rig_refuses),
+        CLEAN_TEST(it_says_which_version_it_is),
+        CLEAN_TEST(what_is_missing_is_refused),
         CLEAN_TEST(failures_are_values_with_a_message),
         CLEAN_TEST(a_file_runs_like_a_string),
         CLEAN_TEST(what_is_loaded_later_replaces_what_was_there),
+        CLEAN_TEST(what_cannot_be_loaded_is_told_with_the_remedy),
+        CLEAN_TEST(coroutines_do_what_luas_own_do),
         CLEAN_TEST(a_signal_stops_what_does_not_end),
         CLEAN_TEST(a_wish_that_comes_early_stops_the_next_run),
         CLEAN_TEST(rig_touches_no_signal_handler),
