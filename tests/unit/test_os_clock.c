@@ -3,6 +3,7 @@
 #include <math.h>
 #include <sys/eventfd.h>
 
+#include "os/alarm.h"
 #include "os_help.h"
 
 static void time_does_not_go_back(void **state) {
@@ -122,6 +123,32 @@ static void spinning_takes_as_long_as_asked(void **state) {
     clock_spin(-5);
 }
 
+/* ---- the process's timer ---- */
+
+static void an_alarm_in_centuries_is_one_in_a_hundred_years(void **state) {
+    (void)state;
+    struct itimerval t;
+    assert_int_equal(alarm_set(&sys, 1e300), 0);
+    assert_int_equal(getitimer(ITIMER_REAL, &t), 0);
+    assert_int_equal(alarm_set(&sys, 0), 0);
+    assert_true(t.it_value.tv_sec > 99LL * 365 * 86400);
+    assert_int_equal(getitimer(ITIMER_REAL, &t), 0);
+    assert_true(t.it_value.tv_sec == 0 && t.it_value.tv_usec == 0);
+}
+
+/* Zero would take it back instead. */
+static void an_alarm_in_less_than_a_microsecond_comes(void **state) {
+    (void)state;
+    struct sigaction act = {.sa_handler = on_alarm}, old;
+    alarms = 0;
+    sigaction(SIGALRM, &act, &old);
+    assert_int_equal(alarm_set(&sys, 1e-9), 0);
+    for (int64_t end = hang(); alarms == 0 && clock_now_ns() < end;)
+        clock_spin(NS_PER_S / 1000);
+    sigaction(SIGALRM, &old, NULL);
+    assert_int_equal(alarms, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CLEAN_TEST(time_does_not_go_back),
@@ -134,6 +161,8 @@ int main(void) {
         CLEAN_TEST(sleeping_until_the_past_returns_at_once),
         CLEAN_TEST(a_wish_to_stop_ends_a_sleep),
         CLEAN_TEST(spinning_takes_as_long_as_asked),
+        CLEAN_TEST(an_alarm_in_centuries_is_one_in_a_hundred_years),
+        CLEAN_TEST(an_alarm_in_less_than_a_microsecond_comes),
     };
     sys_init(&sys, &sys_kernel);
     return cmocka_run_group_tests(tests, NULL, NULL);
