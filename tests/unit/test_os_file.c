@@ -155,6 +155,22 @@ static int closes_badly(int fd) {
     return -EDQUOT;
 }
 
+/* The link's own folder is put before where it points. */
+static void a_link_that_makes_the_path_too_long_is_an_error(void **state) {
+    (void)state;
+    char path[3000], to[2000];
+    memset(path, '/', sizeof path);
+    path[0] = '.';
+    strcpy(path + sizeof path - sizeof "link", "link");
+    for (size_t i = 0; i < sizeof to; i++)
+        to[i] = i % 2 == 0 ? 'x' : '/';
+    to[sizeof to - 1] = '\0';
+    assert_int_equal(symlink(to, "link"), 0);
+    assert_int_equal(file_write(&sys, path, "x", 1), -ENAMETOOLONG);
+    assert_int_equal(entries("."), 1);
+    unlink("link");
+}
+
 static void whatever_fails_the_old_contents_stay(void **state) {
     (void)state;
     put("a", "old");
@@ -296,6 +312,7 @@ int main(void) {
         CLEAN_TEST(a_link_is_followed_and_stays_a_link),
         CLEAN_TEST(what_is_no_regular_file_is_written_as_it_is),
         CLEAN_TEST(a_path_that_cannot_be_is_an_error),
+        CLEAN_TEST(a_link_that_makes_the_path_too_long_is_an_error),
         CLEAN_TEST(whatever_fails_the_old_contents_stay),
         CLEAN_TEST(a_part_that_a_killed_one_left_is_no_hindrance),
         CLEAN_TEST(killed_at_any_moment_it_is_old_or_new_and_whole),
