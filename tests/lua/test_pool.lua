@@ -141,6 +141,29 @@ function TestPool.test_arrays_cross_as_items_results_and_fixed_data()
     end)
 end
 
+-- More pieces that stand where they are than one message may have.
+function TestPool.test_a_result_may_hold_any_number_of_arrays()
+    pooltest.each({}, function(axes)
+        local pool <close> = pooltest.open(axes, {
+            map = function(n)
+                local list = {}
+                for i = 1, n do list[i] = core.array("u8", 65536 + i, i) end
+                return list
+            end,
+        })
+        local sizes = { 1, 15, 16, 17, 70 }
+        local results = pool:run(sizes)
+        for at, n in ipairs(sizes) do
+            lu.assertEquals(#results[at], n, axes.name)
+            for i = 1, n do
+                local array = results[at][i]
+                lu.assertEquals({ #array, array:sum() }, { 65536 + i, (65536 + i) * i }, axes.name)
+            end
+        end
+        assert(pool:close())
+    end)
+end
+
 -- Neither side waits for the other to read first.
 function TestPool.test_five_megabytes_go_both_ways_at_once()
     pooltest.each({ delivery = "inherit" }, function(axes)
