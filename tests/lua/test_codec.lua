@@ -477,6 +477,7 @@ local UNSENDABLE = {
     { coroutine.create(print), "a coroutine cannot cross" },
     { setmetatable({}, {}), "a table with a metatable cannot cross" },
     { io.stdout, "a FILE* cannot cross" },
+    { require "cjson".null, "a pointer cannot cross" },
 }
 
 -- Something that cannot cross, put into a random place of random values, is named by the way to it.

@@ -289,6 +289,8 @@ function TestQueue.test_misuse_raises()
     lu.assertStrContains(tostring(q), "closed")
 end
 
+TestKinds = {}
+
 TestPoll = {}
 
 function TestPoll.test_says_which_are_ready_in_their_order()
@@ -352,6 +354,21 @@ function TestPoll.test_nothing_to_wait_for_waits_as_long_as_asked()
     local before = core.now()
     lu.assertEquals(core.poll({}, 0.02), {})
     lu.assertTrue(core.now() - before >= 0.02)
+end
+
+-- What a method is given that is another thing's.
+function TestKinds.test_a_method_of_one_kind_refuses_the_others()
+    local r, w = core.pipe()
+    local q = core.queue()
+    local _ <close> = closing(r, w, q)
+    local proc = assert(core.fork(function() end))
+    lu.assertErrorMsgContains("rig.pipe expected", w.close, q)
+    lu.assertErrorMsgContains("rig.queue expected", q.close, w)
+    lu.assertErrorMsgContains("rig.process expected", proc.wait, r)
+    lu.assertErrorMsgContains("rig.process expected", proc.wait, nil)
+    w:write "x" -- and nothing was closed
+    lu.assertEquals(proc:wait(HANG_S).exit, 0)
+    proc:close()
 end
 
 function TestPoll.test_misuse_raises()

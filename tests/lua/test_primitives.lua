@@ -204,6 +204,13 @@ end
 
 TestMachine = {}
 
+-- The timer is the process's: here it is luaunit's host that has it, and only the executable `rig` lends it.
+function TestMachine.test_a_time_limit_of_the_whole_process_is_refused_where_the_timer_is_not_ours()
+    local none, message, code = core.alarm(1000)
+    lu.assertEquals({ none, code }, { nil, "ENOTSUP" })
+    lu.assertStrContains(message, "not available in a host")
+end
+
 function TestMachine.test_says_what_it_is_and_what_there_is()
     lu.assertStrMatches(core.version, "%d+%.%d+%.%d+")
     for _, name in ipairs { "commit", "compiler", "flags" } do lu.assertEquals(type(core.build[name]), "string") end
@@ -265,6 +272,8 @@ function TestAccount.test_what_does_not_add_up_raises()
     lu.assertErrorMsgContains("no task 3", a.finish, a, 3, "ok")
     lu.assertErrorMsgContains("no worker 3", a.assign, a, 1, 3)
     lu.assertErrorMsgContains("must be ok, error", a.finish, a, 1, "lost")
+    lu.assertTrue(a:finish(1, "ok", 2))
+    lu.assertErrorMsgContains("task 1 has ended", a.retried, a, 1, "error", {})
     lu.assertError(a.begin, a, -1)
     lu.assertError(core.account, 0)
 end
