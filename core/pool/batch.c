@@ -79,12 +79,15 @@ int pool_begin(struct pool *p, const struct pool_io *io, uint64_t hint, bool eag
     }
     p->why[0] = '\0';
     struct batch *b = sys_malloc(p->sys, sizeof *b);
-    if (b == NULL)
-        return pool_told(p, -ENOMEM);
+    if (b == NULL) {
+        pool_told(p, -ENOMEM);
+        return -ENOMEM;
+    }
     *b = (struct batch){.pool = p, .io = *io, .hint = hint, .eager = eager, .epoch = ++p->epoch};
     if (account_init(&b->account, p->sys, p->config.workers) < 0) {
         batch_free(b);
-        return pool_told(p, -ENOMEM);
+        pool_told(p, -ENOMEM);
+        return -ENOMEM;
     }
     b->next = p->batches;
     p->batches = b;
