@@ -258,6 +258,14 @@ function TestProgram.test_the_workers_arguments_are_no_options_for_people()
     end
 end
 
+function TestProgram.test_an_interpreter_is_no_worker_and_says_what_is()
+    local got = rigtest.run("env", "RIG_SPAWNED=1", "LUA_CPATH=" .. os.getenv "RIG_BUILD_DIR" .. "/?.so;;",
+        os.getenv "RIG_STOCK_PRELOAD" and "LD_PRELOAD=" .. os.getenv "RIG_STOCK_PRELOAD" or "RIG_STOCK=1",
+        os.getenv "LUA_STOCK", "-e", [[io.write(select(2, pcall(require, "rig")))]])
+    lu.assertEquals(got.exit, 0, got.err)
+    lu.assertStrContains(got.out, "RIG_WORKER must name the executable rig")
+end
+
 function TestProgram.test_the_executable_may_be_gone_when_workers_start()
     if rigtest.valgrind then lu.skip "valgrind is what runs there" end
     os.execute 'cp "$RIG" mine'
