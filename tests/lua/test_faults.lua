@@ -97,6 +97,13 @@ function TestStages.test_standing_still_is_a_timeout_or_a_delay()
     lu.assertTrue(case.phases.map_s[1] >= 0.1)
 end
 
+function TestStages.test_a_hang_without_workers_ends_at_the_time_limit()
+    local case = passes('faults = { { hang = true, at_task = 5, iteration = 2 } }, expect_outcomes = { timeout = 1 }',
+        "pool=serial", "timeout=200ms")
+    lu.assertEquals(case.outcomes.timeout, 1)
+    lu.assertEquals(case.outcomes.ok, 3 * N - 1)
+end
+
 function TestStages.test_a_pool_of_the_scenarios_own_has_them_too()
     rigtest.write("own_type.lua", rigtest.read(rigtest.source "tests/support/own_type.lua"))
     rigtest.write("faulty.lua", [[

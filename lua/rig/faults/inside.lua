@@ -7,13 +7,21 @@ local core = require "rig.core"
 
 local M = {}
 
+-- A time limit within a process looks each time that so many have run.
+local INSTRUCTIONS = 10000
+
 local ACT = {
     kill = function(step) core.fault_raise(step.signal) end,
     exit = function(step) core.fault_exit(step.given) end,
     stop = function(step) core.fault_stop(step.seconds) end,
     hang = function(step)
         local until_s = step.seconds > 0 and core.now() + step.seconds or math.huge
-        while core.now() < until_s do core.sleep(math.min(1.0, math.max(0.0, until_s - core.now()))) end
+        while core.now() < until_s do
+            -- in the coordinator (serial) neither a signal nor a time limit gets any further than here
+            if core.interrupted() then error("interrupted", 0) end
+            core.sleep(math.min(0.01, math.max(0.0, until_s - core.now())))
+            for _ = 1, INSTRUCTIONS do end
+        end
     end,
     error = function(step) error(step.given, 0) end,
     truncate = function(step) core.fault_tear(step.given) end,
