@@ -190,6 +190,19 @@ function TestVerdicts.test_what_was_expected_to_fail_is_no_baseline()
     os.remove "faulty.lua"
 end
 
+function TestVerdicts.test_what_is_told_is_how_a_task_ended_and_not_an_attempt_that_another_followed()
+    local ran = run([[retry = 1, faults = {
+        { kill = "SIGKILL", at_task = 1 }, { error = "no such host", at_task = 9, times = 2, iteration = 2 },
+    }]], "--markdown", "out.md")
+    lu.assertEquals(ran.exit, 4)
+    lu.assertStrContains(ran.out:match "Findings(.*)", "ended in an error: no such host")
+    local told = rigtest.read "out.md"
+    os.remove "out.md"
+    local list = told:match "Tasks that did not end well(.-)</details>"
+    lu.assertStrContains(list, "iteration 2 task 9 error: no such host")
+    lu.assertNotStrContains(list, "died")
+end
+
 TestRefusals = {}
 
 function TestRefusals.test_a_mistake_is_named_with_its_place_before_anything_runs()

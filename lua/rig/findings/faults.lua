@@ -57,8 +57,15 @@ local function outcomes_text(case)
     return human.join(words)
 end
 
+-- Of the first task that ended so: attempts that others followed were no end.
 local function first_message(case)
-    local first = case.errors and case.errors[1]
+    local first
+    for _, failure in ipairs(case.errors or {}) do
+        if not failure.retried then
+            first = failure
+            break
+        end
+    end
     local message = first and first.message or case.reason
     if not message then return "" end
     return ": " .. human.clean(message):sub(1, 200)

@@ -47,6 +47,7 @@ local function error_line(failure)
     for _, name in ipairs({ "iteration", "task", "worker", "pid", "signal", "exit" }) do
         if failure[name] then words[#words + 1] = ("%s %s"):format(name, failure[name]) end
     end
+    if failure.retried then words[#words + 1] = "tried again" end
     return ("%s: %s (%s)"):format(failure.outcome, failure.message or "", table.concat(words, ", "))
 end
 

@@ -226,7 +226,9 @@ end
 local function task_errors(doc, most)
     local list = {}
     for _, case in ipairs(doc.cases) do
-        for _, failure in ipairs(not case.as_expected and case.errors or {}) do list[#list + 1] = { case, failure } end
+        for _, failure in ipairs(not case.as_expected and case.errors or {}) do
+            if not failure.retried then list[#list + 1] = { case, failure } end
+        end
     end
     local text = list_of(list, most, function(one)
         local failure = one[2]
