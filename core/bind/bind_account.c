@@ -113,7 +113,7 @@ static void take_details(lua_State *L, struct outcome *o) {
 
 /* Of the first so many failures of a map, what is known. */
 static void keep_failure(lua_State *L, struct bind_account *a, const struct outcome *o) {
-    if (a->n_failures == FAILURES_MAX)
+    if (a->n_failures >= (o->retried ? FAILURES_MAX / 2 : FAILURES_MAX)) /* ends must find room */
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, a->failures);
     push_failure(L, o);

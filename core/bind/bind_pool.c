@@ -230,7 +230,7 @@ static int take_outcome(void *ctx, const struct outcome *o, const uint8_t *value
         if (codec_decode(L, value, len, owner, &used) < 0)
             return -EBADMSG;
         lua_rawseti(L, r->results, (lua_Integer)o->task + 1);
-    } else if (r->n_failures < FAILURES_MAX) {
+    } else if (r->n_failures < (o->retried ? FAILURES_MAX / 2 : FAILURES_MAX)) {
         push_failure(L, o);
         lua_rawseti(L, r->failures, ++r->n_failures);
     }

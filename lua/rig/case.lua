@@ -126,6 +126,7 @@ local function pool_failed(run, what, message, code)
     if code == "ECANCELED" or core.interrupted() then halt("interrupted", "interrupted during " .. what) end
     if code == "ENOMEM" then too_big(run, what .. ": " .. message) end
     hooks.check_pool(run, message, code)
+    if code == pools.REFUSED then halt("error", message) end
     run.record.errors[#run.record.errors + 1] = { outcome = "cancelled", message = message }
     halt("faulted", message)
 end
@@ -173,6 +174,7 @@ local function close_pool(run)
     pool:terminate() -- lets go of the data
     if ok then return end
     hooks.check_pool(run, message, code)
+    run.close_failed = true
     run.record.errors[#run.record.errors + 1] = { outcome = "error", message = message }
     if code == "ECANCELED" or core.interrupted() then halt("interrupted", "interrupted while the pool was closed") end
     halt("faulted", message)
@@ -204,7 +206,8 @@ local function keep_stats(run)
     local record, stats = run.record, run.stats
     if not stats then return end
     record.workers, record.replaced, record.undelivered = stats.workers, stats.replaced, stats.undelivered
-    record.renewed, record.retried = stats.renewed, stats.retried
+    record.renewed = stats.renewed
+    record.retried = stats.retried and stats.retried - (run.retried_warm or 0)
     record.counters = stats.counters
     record.counters.syscalls = syscalls_since(run.syscalls)
     local axes = run.case.axes
@@ -214,6 +217,13 @@ local function keep_stats(run)
     if run.faults then record.faults = run.faults:report(stats.workers) end
 end
 
+-- Why a case is faulted although its tasks ended as they were to: the pool gave up, as it was to; or a worker did not
+-- come to the end of `finish`, where a fault was made.
+local function ended_as_planned(run, all_ok)
+    if run.close_failed then return run.faults ~= nil and run.faults:made_in "finish" end
+    return not all_ok
+end
+
 -- Whether faults were made as planned, and tasks ended as expected. A pool that gave up, where that was expected, did
 -- what it was to do.
 local function judge_outcomes(run)
@@ -221,12 +231,14 @@ local function judge_outcomes(run)
     if record.status ~= "ok" and record.status ~= "failed" and record.status ~= "faulted" then return end
     if run.expected then
         local all_ok = expected.all_ok(record.outcomes)
-        local difference = expected.difference(run.expected, record)
+        local difference = expected.difference(run.expected, record, run.plan.smoke)
         record.as_expected = difference == nil
         if difference then
             record.status, record.reason = all_ok and "failed" or "faulted", "expect_outcomes: " .. difference
-        elseif record.status == "faulted" and not all_ok then
+        elseif record.status == "faulted" and ended_as_planned(run, all_ok) then
             record.status, record.reason = "ok", nil
+        elseif record.status == "faulted" then
+            record.as_expected = false -- tasks ended as they were to; something else did not
         end
     end
     local missed = run.faults and record.status == "ok" and run.faults:missed(#record.phases.map_s)

@@ -18,6 +18,8 @@ local handler = trace.handler
 
 -- Errors kept in the results of one case; all are counted.
 local MOST_ERRORS = 100
+-- Of these, attempts that others followed.
+local MOST_ATTEMPTS = 50
 local LONGEST_MESSAGE = 4000
 
 -- A list among the parameters is a view, and no pool could look into it.
@@ -85,10 +87,13 @@ end
 local function keep_failures(run, failures, number)
     local errors = run.record.errors
     for _, failure in ipairs(failures or {}) do
-        if #errors >= MOST_ERRORS then break end
+        if #errors >= (failure.retried and MOST_ATTEMPTS or MOST_ERRORS) or (run.warming and failure.retried) then
+            goto next -- how tasks ended must find room
+        end
         failure.iteration = number
         failure.message = equal.cut(failure.message or words_for(run, failure), LONGEST_MESSAGE)
         errors[#errors + 1] = failure
+        ::next::
     end
 end
 
@@ -264,6 +269,7 @@ local function warm_up(run, one, count)
         run.done = run.done + 1
     end
     run.warming = nil
+    run.retried_warm = run.pool and run.pool:stats().retried
     local record = run.record
     record.warmup = times.map_s
     record.verified, record.outcomes = 0, { ok = 0, error = 0, timeout = 0, died = 0, cancelled = 0 }

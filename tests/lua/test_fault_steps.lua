@@ -62,6 +62,10 @@ function TestSteps.test_what_is_wrong_is_named_with_its_value_and_a_remedy()
     end
     local _, problem = steps.check { kill = "SIGKILL" }
     lu.assertStrContains(problem, "is not a list of steps")
+    _, problem = steps.check { nil, { error = "x" } }
+    lu.assertStrContains(problem, "is not a list of steps")
+    _, problem = steps.check { { error = "x", [1] = 2 } }
+    lu.assertStrContains(problem, "unknown key 1")
     local many = {}
     for i = 1, 17 do many[i] = { error = "x" } end
     _, problem = steps.check(many)

@@ -203,6 +203,35 @@ function TestVerdicts.test_what_is_told_is_how_a_task_ended_and_not_an_attempt_t
     lu.assertNotStrContains(list, "died")
 end
 
+function TestVerdicts.test_what_fails_beside_the_tasks_is_not_excused_by_theirs()
+    local ran, doc = run [[finish = function() error "no end" end,
+        faults = { { kill = "SIGKILL", worker = 2 } }, expect_outcomes = { died = 1 }]]
+    lu.assertEquals(ran.exit, 4)
+    lu.assertFalse(doc.cases[1].as_expected)
+    lu.assertStrContains(ran.out, "no end")
+end
+
+function TestVerdicts.test_an_end_that_was_made_to_fail_is_as_expected()
+    for _, pool in ipairs { "builtin", "custom" } do
+        local finish = 'faults = { { kill = "SIGKILL", worker = 2, stage = "finish" } }, expect_outcomes = { ok = 72 }'
+        local case = passes(finish, "pool=" .. pool)
+        lu.assertTrue(case.as_expected)
+    end
+end
+
+function TestVerdicts.test_attempts_of_the_warm_up_do_not_count()
+    local once = 'faults = { { error = "no", at_task = 2 } }, retry = 1, expect_outcomes = { retried = 1 }'
+    local case = passes(once, "warmup=1")
+    lu.assertEquals({ case.retried, #case.errors }, { 1, 1 })
+end
+
+function TestVerdicts.test_how_a_task_ended_is_told_whatever_the_number_of_attempts()
+    local ran, doc = run('retry = 150, faults = { { error = "disk full", at_task = 2, times = 1000 } }', "bytes=1")
+    lu.assertEquals(ran.exit, 4)
+    local last = doc.cases[1].errors[#doc.cases[1].errors]
+    lu.assertEquals({ last.attempt, last.retried ~= true, last.message }, { 151, true, "disk full" })
+end
+
 TestRefusals = {}
 
 function TestRefusals.test_a_mistake_is_named_with_its_place_before_anything_runs()
@@ -225,6 +254,9 @@ function TestRefusals.test_serial_and_pools_of_ones_own_refuse_what_they_cannot(
     ran = run('faults = { { stop = true } }', "timeout=none")
     lu.assertEquals(ran.exit, 2)
     lu.assertStrContains(ran.err, "stop = true lasts until somebody ends it")
+    ran = run 'faults = { { error = "no", iteration = 4 } }'
+    lu.assertEquals(ran.exit, 2)
+    lu.assertStrContains(ran.err, "there is no iteration 4 of 3")
 end
 
 os.exit(lu.LuaUnit.run())

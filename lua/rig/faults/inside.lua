@@ -24,7 +24,11 @@ local ACT = {
         end
     end,
     error = function(step) error(step.given, 0) end,
-    truncate = function(step) core.fault_tear(step.given) end,
+    -- of this result, however small it is: the worker must not go on to another one
+    truncate = function(step, value)
+        local fine, bytes = pcall(core.encode, value)
+        core.fault_tear(math.min(step.given, fine and #bytes or 0))
+    end,
 }
 
 local function of_stage(steps, stage)
@@ -35,9 +39,9 @@ local function of_stage(steps, stage)
     return list
 end
 
-local function make(board, one, id, task)
+local function make(board, one, id, task, value)
     board:note(id, one.number, task, core.getpid())
-    ACT[one.step.action](one.step)
+    ACT[one.step.action](one.step, value)
 end
 
 -- Those of a worker's life outside of tasks.
@@ -54,9 +58,9 @@ local function is_due(step, number, board, id, item, begun)
     return board:times(number) < step.times
 end
 
-local function within(list, board, id, item, begun)
+local function within(list, board, id, item, begun, value)
     for _, one in ipairs(list) do
-        if is_due(one.step, one.number, board, id, item, begun) then make(board, one, id, item) end
+        if is_due(one.step, one.number, board, id, item, begun) then make(board, one, id, item, value) end
     end
 end
 
@@ -91,7 +95,7 @@ function M.arm(hooks, steps, board)
             local index, begun = w.index, board:begin_task(id)
             within(task, board, id, index, begun)
             local value = map(item, fixed, w)
-            within(result, board, id, index, begun)
+            within(result, board, id, index, begun, value)
             return value
         end
     end

@@ -31,6 +31,7 @@ local SIGNALS = { "SIGABRT", "SIGBUS", "SIGFPE", "SIGHUP", "SIGILL", "SIGKILL", 
 
 local MOST_STEPS = 16
 local LONGEST_S = 86400
+local LONGEST_TEXT = 1000
 
 --- How it is written, for messages.
 M.FORM = '{ kill = "SIGKILL", worker = 2, at_task = 10 }'
@@ -66,7 +67,9 @@ local TAKES = {
         if not is_whole(v, 0, 255) then return "is no exit status; give 0 to 255" end
     end,
     error = function(_, v)
-        if type(v) ~= "string" or v == "" then return "is no message; give a text" end
+        if type(v) ~= "string" or v == "" or #v > LONGEST_TEXT then
+            return ("is no message; give a text of at most %d bytes"):format(LONGEST_TEXT)
+        end
     end,
     truncate = function(_, v)
         if not is_whole(v, 0, 1 << 40) then return "is no number of bytes; give how many of the result go out" end
@@ -158,11 +161,21 @@ local function text_of(step, given)
     return table.concat(parts, ", ")
 end
 
+local function is_list(v)
+    if type(v) ~= "table" or getmetatable(v) then return false end
+    local count = 0
+    for _ in pairs(v) do count = count + 1 end
+    for i = 1, count do
+        if v[i] == nil then return false end
+    end
+    return true
+end
+
 local function step_of(given)
     if type(given) ~= "table" or getmetatable(given) then
         return nil, ("%s is not a step"):format(values.show(given)), "write " .. M.FORM
     end
-    for _, key in ipairs(names.keys(given)) do
+    for key in pairs(given) do
         if not is_field[key] then
             return nil, ("unknown key %s"):format(values.show(key)), names.suggest(tostring(key), FIELDS)
         end
@@ -192,7 +205,7 @@ end
 ---@return string? remedy
 ---@return integer? index of the step that is wrong; nil: it is the list
 function M.check(given)
-    if type(given) ~= "table" or getmetatable(given) or (#given == 0 and next(given) ~= nil) then
+    if not is_list(given) then
         return nil, ("%s is not a list of steps"):format(values.show(given)), "write faults = { " .. M.FORM .. " }"
     elseif #given > MOST_STEPS then
         return nil, ("%d steps are more than %d"):format(#given, MOST_STEPS), "leave some out"
@@ -219,6 +232,8 @@ function M.bar(step, case)
     elseif preset == "serial" and (step.stage == "idle" or step.stage == "init") then
         return ("pool serial has no workers that are %s"):format(step.stage == "idle" and "idle" or "made"),
             "leave serial out, or let faults be function(p) and return nothing for it"
+    elseif step.iteration ~= "every" and params.iterations and step.iteration > params.iterations then
+        return ("there is no iteration %d of %d"):format(step.iteration, params.iterations), "take more iterations"
     elseif step.worker and step.worker > params.workers then
         return ("there is no worker %d among %d"):format(step.worker, params.workers), "take more workers"
     elseif step.seconds == 0 and params.timeout <= 0 then

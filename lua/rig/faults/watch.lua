@@ -66,8 +66,10 @@ end
 local function befall(self, pool, number, step)
     local row = living(pool, step.worker)
     if not row then return end
-    self.board:note(step.worker, number, 0, row.pid)
-    core.fault_send(row.pid, step.action == "stop" and "STOP" or step.signal)
+    -- one that ends at this very moment has nothing made to it
+    if core.fault_send(row.pid, step.action == "stop" and "STOP" or step.signal) then
+        self.board:note(step.worker, number, 0, row.pid)
+    end
 end
 
 ---An iteration begins.
@@ -99,8 +101,9 @@ function Watch:look()
 end
 
 -- The worker that was ready in that place next; none where the same process lived on, or nobody came after it.
-local function recovered(event, rows)
+local function recovered(event, step, rows)
     local first
+    if step.action == "error" or step.seconds and step.seconds > 0 then return nil end
     for _, row in ipairs(rows) do
         if row.id == event.worker and row.pid ~= event.pid and row.ready_s and row.ready_s > event.at_s
             and (not first or row.ready_s < first) then
@@ -116,12 +119,23 @@ end
 function Watch:report(rows)
     local list = {}
     for i, event in ipairs(self.events) do
+        local recovered_s = recovered(event, self.steps[event.step], rows)
         list[i] = {
             step = event.step, what = event.what, worker = event.worker, pid = event.pid, task = event.task,
-            iteration = event.iteration, at_s = event.at_s, recovered_s = recovered(event, rows),
+            iteration = event.iteration, at_s = event.at_s, recovered_s = recovered_s,
         }
     end
     return list
+end
+
+---Whether a fault was made at a stage.
+---@param stage string
+---@return boolean
+function Watch:made_in(stage)
+    for i, step in ipairs(self.steps) do
+        if step.stage == stage and self.made[i] > 0 then return true end
+    end
+    return false
 end
 
 ---The first step that was to happen in what has run, and did not.

@@ -386,7 +386,10 @@ local function close(self)
     end
     local all, why = wait_for_ends(self, self.options.timeout or FINISH_S)
     local id = next(self.workers)
-    if not all and id then self.failure = self.failure or ("finish: worker %d %s"):format(id, why) end
+    -- one that stands still, has no task and nothing to finish leaves nothing undone: it is ended like the others
+    if not all and id and self.options.finish then
+        self.failure = self.failure or ("finish: worker %d %s"):format(id, why)
+    end
     crew.stop_all(self)
     release(self)
     self.undelivered = { workers = missing, bytes = missing > 0 and bytes or 0 }

@@ -12,6 +12,9 @@ local serial = require "rig.pools.serial"
 
 local M = {}
 
+--- The code of what a pool cannot be asked for.
+M.REFUSED = "EREFUSED"
+
 ---@class rig.PoolOptions
 ---@field workers integer
 ---@field map fun(item: any, fixed: any, w: rig.Worker): any
@@ -41,10 +44,10 @@ function M.start(axes, options)
         pool, message, code = serial.new(options)
     elseif kind and options.max_tasks then
         return nil, ("pool %s keeps its workers: rig cannot replace them after max_tasks = %d"):format(axes.preset,
-            options.max_tasks), "EINVAL"
+            options.max_tasks), M.REFUSED
     elseif kind and options.retry then
         return nil, ("pool %s hands out its tasks itself: rig cannot try them again, as retry = %d says"):format(
-            axes.preset, options.retry), "EINVAL"
+            axes.preset, options.retry), M.REFUSED
     elseif kind then
         pool, message, code = own.new(kind, axes, options)
     elseif axes.impl == "lua" then

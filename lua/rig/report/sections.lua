@@ -172,7 +172,7 @@ local function fault_text(fault)
     if fault.iteration then words[#words + 1] = "iteration " .. fault.iteration end
     if fault.task then words[#words + 1] = "task " .. fault.task end
     local after = fault.recovered_s and "another one was ready " .. human.duration(fault.recovered_s) .. " later"
-        or "no other one came"
+        or "no other one was needed, or came"
     return ("%s (%s); %s"):format(human.clean(fault.what), table.concat(words, ", "), after)
 end
 
