@@ -1,7 +1,7 @@
 /* A C host, which knows rig.h and nothing else: two rigs at once, workloads of its own, scenarios
  * from strings and files, results as JSON, errors as values, a shared object, a signal. Each case
  * must leave this process as it found it. */
-#include "clean.h"
+#include "host.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#include "rig.h"
 
 static const char sums[] =
     "local rig = require 'rig'\n"
@@ -24,28 +22,6 @@ static const char sums[] =
     "    reduce = rig.sum,\n"
     "    expect = function(p, result) return result == 820 + 40 * 3 * p.size end,\n"
     "}\n";
-
-/* One item, with the item itself in the middle of the text. */
-#define ONE_ITEM(item, more)                                                                 \
-    "local rig = require 'rig'\n"                                                            \
-    "return rig.scenario { name = 'one', about = 'one call', workers = 1, iterations = 1,\n" \
-    "    items = function() return { " item " } end, map = rig.workload 'it',\n" more " }\n"
-
-static rig_t *opened(void) {
-    rig_t *rig;
-    assert_int_equal(rig_open(&rig, NULL), RIG_OK);
-    assert_string_equal(rig_error(rig), "");
-    return rig;
-}
-
-static void assert_json_has(rig_t *rig, const char *text) {
-    size_t size = 0;
-    const char *json = rig_results_json(rig, &size);
-    assert_non_null(json);
-    assert_int_equal(strlen(json), size);
-    if (strstr(json, text) == NULL)
-        fail_msg("no %s in %s", text, json);
-}
 
 /* ---- workloads ---- */
 
@@ -221,13 +197,6 @@ static int look(rig_call_t *call, void *user) {
                                    : rig_return_num(call, 0.5);
 }
 
-static void run_here(rig_t *rig, const char *source) {
-    const char *const serial[] = {"pool=serial", NULL};
-    if (rig_run_string(rig, "one", source, serial) != RIG_OK)
-        fail_msg("%s", rig_error(rig));
-    assert_int_equal(rig_exit_status(rig), 0);
-}
-
 static void a_workload_sees_what_the_item_is(void **state) {
     (void)state;
     rig_t *rig = opened();
@@ -329,43 +298,6 @@ static void a_rig_is_not_entered_twice(void **state) {
     rig_close(rig);
 }
 
-static int call_back(rig_call_t *call, void *user) {
-    char *const argv[] = {(char *)(uintptr_t) "rig", NULL};
-    int refused = rig_run_file(user, "sums.lua", NULL) == RIG_EARGUMENT;
-    refused += rig_load(user, "./nowhere.so") == RIG_EARGUMENT;
-    refused += rig_results_json(user, NULL) == NULL;
-    refused += rig_command(user, 1, argv) == 70;
-    return rig_return_int(call, refused);
-}
-
-static void whatever_a_workload_calls_its_rig_refuses(void **state) {
-    (void)state;
-    rig_t *rig = opened();
-    assert_int_equal(rig_workload(rig, "it", call_back, rig), RIG_OK);
-    run_here(rig, ONE_ITEM("1", "expect = function(_, r) return r[1] == 4 end"));
-    rig_close(rig);
-}
-
-static void it_says_which_version_it_is(void **state) {
-    (void)state;
-    int major, minor, patch;
-    assert_int_equal(sscanf(rig_version(NULL), "%d.%d.%d", &major, &minor, &patch), 3);
-}
-
-static void what_is_missing_is_refused(void **state) {
-    (void)state;
-    rig_t *rig = opened();
-    assert_int_equal(rig_open(NULL, NULL), RIG_EARGUMENT);
-    assert_non_null(strstr(rig_error(NULL), "there is no rig"));
-    assert_int_equal(rig_run_file(NULL, "sums.lua", NULL), RIG_EARGUMENT);
-    assert_int_equal(rig_workload(NULL, "sum", sum, NULL), RIG_EARGUMENT);
-    assert_int_equal(rig_run_file(rig, NULL, NULL), RIG_EARGUMENT);
-    assert_string_equal(rig_error(rig), "run: no path or name of a scenario");
-    assert_int_equal(rig_run_string(rig, "sums", NULL, NULL), RIG_EARGUMENT);
-    assert_string_equal(rig_error(rig), "run: no source");
-    rig_close(rig);
-}
-
 static void failures_are_values_with_a_message(void **state) {
     (void)state;
     rig_t *rig = opened();
@@ -422,63 +354,6 @@ static void what_is_loaded_later_replaces_what_was_there(void **state) {
     rig_close(rig);
 }
 
-static void what_cannot_be_loaded_is_told_with_the_remedy(void **state) {
-    (void)state;
-    rig_t *rig = opened();
-    assert_int_equal(rig_load(rig, "nowhere.so"), RIG_ESYSTEM);
-    assert_non_null(strstr(rig_error(rig), "write './' before the name"));
-    FILE *file = fopen("none.so", "w");
-    assert_non_null(file);
-    fputs("no shared object", file);
-    fclose(file);
-    assert_int_equal(rig_load(rig, "./none.so"), RIG_ESYSTEM);
-    unlink("none.so");
-    assert_int_equal(rig_load(rig, "libm.so.6"), RIG_ESYSTEM);
-    assert_string_equal(rig_error(rig), "load 'libm.so.6': it does not export rig_register");
-    assert_non_null(getenv("RIG_PLUGIN_1"));
-    setenv("RIG_TEST_PLUGIN_REFUSES", "1", 1);
-    int status = rig_load(rig, getenv("RIG_PLUGIN_1"));
-    unsetenv("RIG_TEST_PLUGIN_REFUSES");
-    assert_int_equal(status, RIG_ESYSTEM);
-    assert_non_null(strstr(rig_error(rig), "its rig_register returned 9"));
-    rig_close(rig);
-}
-
-/* ---- scripts ---- */
-
-/* They are ours, so that a signal finds the one that runs. */
-static void coroutines_do_what_luas_own_do(void **state) {
-    (void)state;
-    static const char source[] =
-        "local rig = require 'rig'\n"
-        "local function check()\n"
-        "    local resume, wrap, yield = coroutine.resume, coroutine.wrap, coroutine.yield\n"
-        "    local function given(...) return table.pack(...) end\n"
-        "    local co = coroutine.create(function(a, b)\n"
-        "        local c = yield(a + b, nil)\n"
-        "        error { c }\n"
-        "    end)\n"
-        "    local first = given(resume(co, 1, 2))\n"
-        "    assert(first.n == 3 and first[1] == true and first[2] == 3 and first[3] == nil)\n"
-        "    local second = given(resume(co, 'end'))\n"
-        "    assert(second.n == 2 and second[1] == false and second[2][1] == 'end')\n"
-        "    local third = given(resume(co))\n"
-        "    assert(third[1] == false and third[2] == 'cannot resume dead coroutine')\n"
-        "    local own = given(resume(coroutine.running()))\n"
-        "    assert(own[1] == false and own[2] == 'cannot resume non-suspended coroutine')\n"
-        "    assert(not pcall(resume, 1) and not pcall(wrap, 1))\n"
-        "    local count = wrap(function() for i = 1, 2 do yield(i) end end)\n"
-        "    assert(count() == 1 and count() == 2 and count() == nil)\n"
-        "    assert(select(2, pcall(count)):find 'cannot resume dead coroutine')\n"
-        "    return true\n"
-        "end\n"
-        "return rig.scenario { name = 'coroutines', about = 'as in Lua', workers = 1,\n"
-        "    iterations = 1, items = 1, map = check, expect = check }\n";
-    rig_t *rig = opened();
-    run_here(rig, source);
-    rig_close(rig);
-}
-
 /* ---- signals ---- */
 
 static rig_t *interrupted_rig;
@@ -529,6 +404,8 @@ static void a_signal_stops_what_does_not_end(void **state) {
 static void a_wish_that_comes_early_stops_the_next_run(void **state) {
     (void)state;
     rig_t *rig = opened();
+    rig_interrupt(rig, 0); /* no signal, no wish */
+    assert_int_equal(rig_run_string(rig, "broken", "return 1 +", NULL), RIG_ESCENARIO);
     rig_interrupt(rig, SIGTERM);
     assert_int_equal(rig_run_string(rig, "sums", sums, NULL), RIG_EINTERRUPTED);
     assert_int_equal(rig_exit_status(rig), 128 + SIGTERM);

@@ -5,8 +5,7 @@ local lu = require "luaunit"
 local core = require "rig.core"
 local rigtest = require "rigtest"
 
----@param value any
----@return any
+-- there and back again
 local function copy(value)
     return core.decode(core.encode(value))
 end
@@ -476,8 +475,7 @@ local UNSENDABLE = {
     { print, "a function cannot cross" },
     { coroutine.create(print), "a coroutine cannot cross" },
     { setmetatable({}, {}), "a table with a metatable cannot cross" },
-    { io.stdout, "a FILE* cannot cross" },
-    { require "cjson".null, "a pointer cannot cross" },
+    { io.stdout, "a FILE* cannot cross" }, { require "cjson".null, "a pointer cannot cross" },
 }
 
 -- Something that cannot cross, put into a random place of random values, is named by the way to it.

@@ -368,7 +368,13 @@ function TestKinds.test_a_method_of_one_kind_refuses_the_others()
     lu.assertErrorMsgContains("rig.process expected", proc.wait, nil)
     w:write "x" -- and nothing was closed
     lu.assertEquals(proc:wait(HANG_S).exit, 0)
+    lu.assertEquals(proc:finish(HANG_S).exit, 0) -- how it ended is told as often as one asks
     proc:close()
+end
+
+function TestKinds.test_a_process_that_is_no_worker_has_no_board()
+    lu.assertErrorMsgContains("there is no board here", core.board_get, 1)
+    lu.assertErrorMsgContains("there is no board here", core.board_set, 1, 1)
 end
 
 function TestPoll.test_misuse_raises()
