@@ -148,7 +148,7 @@ function TestRun.test_a_baseline_is_looked_at_before_anything_runs()
         [good:sub(1, #good // 2)] = "not JSON", [""] = "not JSON",
         [good:gsub('"status": "passed"', '"status": "faulted"', 1)] = "no baseline: a task of its run did not end ok",
         [good:gsub('"name": "adds"', '"name": "others"', 1)] = "the base is of the scenario others",
-        [good:gsub('"iterations": 7', '"iterations": "7"', 1)] = "not a number",
+        [good:gsub('"iterations": 7', '"iterations": "7"', 1)] = "not a whole number",
         [good:gsub('"chunk": %[1%]', '"chunk": [2]', 1):gsub('"chunk": 1', '"chunk": 2')] =
             "chunk is 2 in the base and 1 now",
     }
