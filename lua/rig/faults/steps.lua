@@ -232,6 +232,9 @@ function M.bar(step, case)
     elseif preset == "serial" and (step.stage == "idle" or step.stage == "init") then
         return ("pool serial has no workers that are %s"):format(step.stage == "idle" and "idle" or "made"),
             "leave serial out, or let faults be function(p) and return nothing for it"
+    elseif step.stage == "idle" and case.axes.max_messages then
+        return ("no worker of %s waits for work: each leaves after its message"):format(preset),
+            "take another stage, or let faults be function(p) and return nothing for it"
     elseif step.iteration ~= "every" and params.iterations and step.iteration > params.iterations then
         return ("there is no iteration %d of %d"):format(step.iteration, params.iterations), "take more iterations"
     elseif step.worker and step.worker > params.workers then
