@@ -219,7 +219,7 @@ local function regresses(base, new, ...)
         lu.assertTrue(times(document())[1].low > 1)
         return
     end
-    table.move({ "--budget", "20s" }, 1, 2, #words + 1, words)
+    table.move({ "--budget", "60s" }, 1, 2, #words + 1, words)
     local result = rig(table.unpack(words))
     lu.assertTrue(result.exit == 0 or result.exit == 3, result.out .. result.err)
     lu.assertTrue(times(document())[1].pairs > 0, result.out)
