@@ -182,8 +182,8 @@ function TestRun.test_fail_fast()
 end
 
 function TestRun.test_a_budget_cuts_the_run_and_keeps_what_there_is()
-    scenario(([[ workers = { 1, 2 }, iterations = 50, items = 10, map = function(i) rig.sleep(%g) return i end, ]]):format(
-        rigtest.patience(0.01)))
+    local naps = [[ workers = { 1, 2 }, iterations = 50, items = 10, map = function(i) rig.sleep(%g) return i end, ]]
+    scenario(naps:format(rigtest.patience(0.01)))
     local result = rig(SCENARIO, "--budget", rigtest.patience(300) .. "ms", "-q", "--json", "-")
     wants(result, 0)
     local doc = json.decode(result.out)
