@@ -1,5 +1,5 @@
-/* bind_fault: faults made on purpose, for scenarios that say so (lua/rig/faults.lua decides when), and the words
- * by which workers of the C pool and its coordinator agree on what has happened already.
+/* bind_fault: faults made on purpose, for scenarios that say so (lua/rig/faults/inside.lua decides when),
+ * and the words by which workers of the C pool and its coordinator agree on what has happened already.
  * Not for what a pool does about a fault: nothing here knows of tasks. */
 #include <errno.h>
 

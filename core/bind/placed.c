@@ -71,13 +71,6 @@ static int l_get(lua_State *L) {
     return 1;
 }
 
-/* placed:size() -> bytes */
-static int l_size(lua_State *L) {
-    struct block **b = luaL_checkudata(L, 1, placed_name);
-    lua_pushinteger(L, *b != NULL ? (lua_Integer)(*b)->size : 0);
-    return 1;
-}
-
 static int l_close(lua_State *L) {
     struct block **b = luaL_checkudata(L, 1, placed_name);
     block_unref(*b);
@@ -87,10 +80,7 @@ static int l_close(lua_State *L) {
 
 void placed_open(lua_State *L) {
     static const luaL_Reg meta[] = {{"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"get", l_get},
-                                       {"size", l_size},
-                                       {"close", l_close},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"get", l_get}, {"close", l_close}, {NULL, NULL}};
     luaL_newmetatable(L, placed_name);
     luaL_setfuncs(L, meta, 0);
     lua_newtable(L);

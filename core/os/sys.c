@@ -97,10 +97,6 @@ static int k_set_owner_group(int fd, pid_t pgid) {
 static int k_setsockopt(int fd, int name, int value) {
     OR_ERRNO(int, setsockopt(fd, SOL_SOCKET, name, &value, sizeof value));
 }
-static int k_getsockopt(int fd, int name, int *value) {
-    socklen_t n = sizeof *value;
-    OR_ERRNO(int, getsockopt(fd, SOL_SOCKET, name, value, &n));
-}
 static int k_poll(struct pollfd *p, nfds_t n, const struct timespec *t) {
     OR_ERRNO(int, ppoll(p, n, t, NULL));
 }

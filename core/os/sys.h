@@ -35,7 +35,6 @@
     X(fcntl, int, (int fd, int cmd, long arg), (fd, cmd, arg))                                    \
     X(set_owner_group, int, (int fd, pid_t pgid), (fd, pgid))                                     \
     X(setsockopt, int, (int fd, int name, int value), (fd, name, value))                          \
-    X(getsockopt, int, (int fd, int name, int *value), (fd, name, value))                         \
     X(poll, int, (struct pollfd * p, nfds_t n, const struct timespec *t), (p, n, t))              \
     X(eventfd, int, (int flags), (flags))                                                         \
     X(futex_wait, int, (void *word, uint32_t value, const struct timespec *t), (word, value, t))  \

@@ -137,7 +137,7 @@ end
 function TestCounts.test_with_another_attempt_nothing_is_lost_and_results_are_judged()
     local case = passes('faults = { { kill = "SIGKILL", worker = 2, iteration = "every" } }, retry = 1', "pool=shm")
     lu.assertEquals({ case.outcomes.ok, case.verified, case.retried, case.replaced }, { 3 * N, 3, 3, 3 })
-    lu.assertNil(case.as_expected ~= json.null and case.as_expected or nil)
+    lu.assertTrue(case.as_expected == nil or case.as_expected == json.null) -- nothing was said of them
 end
 
 function TestCounts.test_warm_up_has_no_faults()

@@ -128,4 +128,28 @@ function TestRetry.test_without_it_nothing_is_tried_again()
     end
 end
 
+-- Whoever waits for single results gets those of the last attempt.
+function TestRetry.test_lazy_maps_and_submitted_tasks_are_tried_again_too()
+    local axes = assert(axes_of.resolve("builtin", {}))
+    local ran = core.shared_array("i64", N, 0)
+    local pool <close> = assert(pools.start(axes, {
+        workers = 2, retry = RETRY, p = {}, worker = worker.factory(1, 1, {}),
+        map = function(item)
+            ran[item] = ran[item] + 1
+            if item % 5 == 0 and ran[item] <= RETRY then error("not yet", 0) end
+            return item * 2
+        end,
+    }))
+    pool:wait_ready()
+    local seen = 0
+    for i, value in pool:lazy(N // 2, true, 16, 1 << 20, error) do
+        seen = seen + 1
+        lu.assertEquals({ i, value }, { seen, 2 * seen })
+    end
+    lu.assertEquals(seen, N // 2)
+    for item = N // 2 + 1, N // 2 + 10 do lu.assertEquals({ pool:apply(item) }, { true, 2 * item }) end
+    for item = 1, N // 2 + 10 do lu.assertEquals(ran[item], item % 5 == 0 and RETRY + 1 or 1) end
+    assert(pool:close())
+end
+
 os.exit(lu.LuaUnit.run())

@@ -3,17 +3,17 @@
 --- Not for deciding what happens: inside.lua (in workers) and watch.lua (in the coordinator) read and write here.
 
 local core = require "rig.core"
+local steps_of = require "rig.faults.steps"
 
 local M = {}
 
-M.MOST_STEPS = 16
 M.MOST_EVENTS = 16 -- of a worker between two looks of the coordinator
 
 -- Word 1 is the iteration, 0 before and between them. Then, for each worker: tasks begun in this iteration, faults ever
 -- made, how often each step was made in this iteration, and the last events, of which each takes four words.
 local HEAD, EVENT = 1, 4
 local BEGUN, MADE, TIMES = 1, 2, 2
-local EVENTS = TIMES + M.MOST_STEPS
+local EVENTS = TIMES + steps_of.MOST_STEPS
 local EACH = EVENTS + M.MOST_EVENTS * EVENT
 
 ---How many words a board for so many workers has.

@@ -29,7 +29,8 @@ local FIELDS = {
 }
 local SIGNALS = { "SIGABRT", "SIGBUS", "SIGFPE", "SIGHUP", "SIGILL", "SIGKILL", "SIGQUIT", "SIGSEGV", "SIGTERM" }
 
-local MOST_STEPS = 16
+--- How many steps a case may have: the board has words for so many.
+M.MOST_STEPS = 16
 local LONGEST_S = 86400
 local LONGEST_TEXT = 1000
 
@@ -207,8 +208,8 @@ end
 function M.check(given)
     if not is_list(given) then
         return nil, ("%s is not a list of steps"):format(values.show(given)), "write faults = { " .. M.FORM .. " }"
-    elseif #given > MOST_STEPS then
-        return nil, ("%d steps are more than %d"):format(#given, MOST_STEPS), "leave some out"
+    elseif #given > M.MOST_STEPS then
+        return nil, ("%d steps are more than %d"):format(#given, M.MOST_STEPS), "leave some out"
     end
     local steps = {}
     for i, one in ipairs(given) do
