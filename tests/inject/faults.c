@@ -10,8 +10,8 @@
     }
 
 /* Not here because they cannot fail for what the core gives them: kill of one's own child, futex_wake, sigaction,
- * mask_signals, timer, continue_after, unmap. What a call cannot say of what it was given is in
- * inject.c, fits_fd and below. */
+ * mask_signals, timer, unmap; and continue_after, which only faults made on purpose call. What a call cannot say
+ * of what it was given is in inject.c, fits_fd and below. */
 const struct fault faults_of[SYS_KINDS][FAULTS_MAX] = {
     [SYS_read] =
         {{EINTR, false}, {EAGAIN, false}, {EIO, true}, {ECONNRESET, true}, {INJECT_SHORT, true}},
