@@ -29,18 +29,22 @@ static bool grow_to(struct sys *s, size_t words) {
     return true;
 }
 
-int fds_own(struct sys *s, int fd) {
+int fds_own_held(struct sys *s, int fd) {
     if (fd < 0)
         return fd;
+    if (!grow_to(s, (size_t)fd / BITS + 1)) {
+        sys_close(s, fd);
+        return -ENOMEM;
+    }
+    owned[fd / BITS] |= UINT64_C(1) << (fd % BITS);
+    return fd;
+}
+
+int fds_own(struct sys *s, int fd) {
     pthread_mutex_lock(&lock);
-    bool ok = grow_to(s, (size_t)fd / BITS + 1);
-    if (ok)
-        owned[fd / BITS] |= UINT64_C(1) << (fd % BITS);
+    fd = fds_own_held(s, fd);
     pthread_mutex_unlock(&lock);
-    if (ok)
-        return fd;
-    sys_close(s, fd);
-    return -ENOMEM;
+    return fd;
 }
 
 static void forget(size_t fd) {
@@ -58,10 +62,10 @@ void fds_close(struct sys *s, int *fd) {
     *fd = -1;
 }
 
-void fds_fork_begin(void) {
+void fds_hold(void) {
     pthread_mutex_lock(&lock);
 }
-void fds_fork_end(void) {
+void fds_release(void) {
     pthread_mutex_unlock(&lock);
 }
 

@@ -12,9 +12,13 @@ int fds_own(struct sys *s, int fd);
 /* Closes a registered descriptor and sets *fd to -1; -1 is allowed. */
 void fds_close(struct sys *s, int *fd);
 
-/* Around fork: holds the registry still, so that the child finds it whole. */
-void fds_fork_begin(void);
-void fds_fork_end(void);
+/* Around a fork, so that the child finds the registry whole; and around what no fork of another thread may come between,
+ * as opening and registering. Between the two nothing else here may be called but fds_own_held. */
+void fds_hold(void);
+void fds_release(void);
+
+/* fds_own for who holds the registry. */
+int fds_own_held(struct sys *s, int fd);
 
 /* In a fresh child: closes every registered descriptor but the `n` in keep. */
 void fds_close_others(struct sys *s, const int *keep, size_t n);

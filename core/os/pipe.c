@@ -9,12 +9,14 @@
 #include "os/fds.h"
 #include "os/ready.h"
 
-/* Both or none: on failure what was opened is closed again. */
-static int own_both(struct sys *s, int fds[2]) {
-    fds[0] = fds_own(s, fds[0]);
-    fds[1] = fds_own(s, fds[1]);
-    if (fds[0] >= 0 && fds[1] >= 0)
-        return 0;
+/* With the registry held, which it releases: a child of another thread would keep an end open that it does not know of, and
+ * nobody would see the stream end. Both or none: on failure what was opened is closed again. */
+static int own_both(struct sys *s, int fds[2], int err) {
+    for (int i = 0; err == 0 && i < 2; i++)
+        fds[i] = fds_own_held(s, fds[i]);
+    fds_release();
+    if (err < 0 || (fds[0] >= 0 && fds[1] >= 0))
+        return err;
     fds_close(s, &fds[0]);
     fds_close(s, &fds[1]);
     return -ENOMEM;
@@ -22,12 +24,11 @@ static int own_both(struct sys *s, int fds[2]) {
 
 int pipe_open(struct sys *s, int fds[2], size_t capacity) {
     fds[0] = fds[1] = -1;
-    int err = sys_pipe(s, fds, 0);
-    if (err < 0)
-        return err;
-    if (capacity > 0 && capacity <= INT_MAX)
+    fds_hold();
+    int err = own_both(s, fds, sys_pipe(s, fds, 0));
+    if (err == 0 && capacity > 0 && capacity <= INT_MAX)
         sys_fcntl(s, fds[1], F_SETPIPE_SZ, (long)capacity);
-    return own_both(s, fds);
+    return err;
 }
 
 /* Privileged users may pass the system's limit; the others get the limit. */
@@ -39,12 +40,11 @@ static void set_buffer(struct sys *s, int fd, int name, int force_name, size_t b
 
 int socket_open(struct sys *s, int type, int fds[2], size_t buffer) {
     fds[0] = fds[1] = -1;
-    int err = sys_socketpair(s, type, fds);
-    if (err < 0)
-        return err;
-    for (int i = 0; buffer > 0 && i < 2; i++)
+    fds_hold();
+    int err = own_both(s, fds, sys_socketpair(s, type, fds));
+    for (int i = 0; err == 0 && buffer > 0 && i < 2; i++)
         set_buffer(s, fds[i], SO_SNDBUF, SO_SNDBUFFORCE, buffer);
-    return own_both(s, fds);
+    return err;
 }
 
 int fd_set_blocking(struct sys *s, int fd, bool blocking) {

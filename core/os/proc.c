@@ -61,10 +61,10 @@ static pid_t fork_quietly(struct sys *s, bool copy, sigset_t *old) {
      * for a thread that holds a stream because it is reading from it. */
     if (copy || sys_threads(s, 0) <= 1)
         fflush(NULL);
-    fds_fork_begin();
+    fds_hold();
     sys_mask_signals(s, SIG_BLOCK, &all, old);
     pid_t pid = sys_fork(s, 0);
-    fds_fork_end();
+    fds_release();
     return pid;
 }
 

@@ -97,19 +97,38 @@ void map_prefault(struct sys *s, void *addr, size_t n) {
     sys_madvise(s, (void *)lo, hi - lo, MADV_POPULATE_WRITE);
 }
 
-int shm_open_sealable(struct sys *s, const char *name, size_t n, int *fd, void **addr) {
+/* A memfd with room for all of n. */
+static int reserve(struct sys *s, const char *name, size_t n, int *fd) {
     *fd = -1;
-    *addr = NULL;
     /* What lies behind a memfd has no limit of its own: allocating more than there is would bring the
      * OOM killer, not an error. */
     if (n == 0 || n > SIZE_MAX / 2 || n > memory_available(s))
         return -ENOMEM;
     *fd = fds_own(s, sys_memfd(s, name));
-    if (*fd < 0)
-        return *fd;
-    int err = sys_fallocate(s, *fd, (off_t)round_up(n, PAGE));
+    return *fd < 0 ? *fd : sys_fallocate(s, *fd, (off_t)round_up(n, PAGE));
+}
+
+int shm_open_shared(struct sys *s, const char *name, size_t n, int *fd, void **addr) {
+    *addr = NULL;
+    int err = reserve(s, name, n, fd);
     if (err == 0)
-        err = sys_map(s, addr, round_up(n, PAGE), PROT_READ | PROT_WRITE, MAP_SHARED, *fd);
+        err = shm_map(s, *fd, n, true, addr);
+    if (err < 0)
+        fds_close(s, fd);
+    return err;
+}
+
+/* A child that another thread forks would have the writable mapping too, and forbid the seal for as long as it lives. */
+int shm_open_sealable(struct sys *s, const char *name, size_t n, int *fd, void **addr) {
+    *addr = NULL;
+    int err = reserve(s, name, n, fd);
+    if (err == 0) {
+        fds_hold();
+        err = shm_map(s, *fd, n, true, addr);
+        if (err == 0)
+            sys_madvise(s, *addr, round_up(n, PAGE), MADV_DONTFORK);
+        fds_release();
+    }
     if (err < 0)
         fds_close(s, fd);
     return err;

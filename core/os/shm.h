@@ -26,8 +26,11 @@ void map_close(struct sys *s, void *addr, size_t n);
 /* Touches every page of [addr, addr + n) so that writes there do not fault. Best effort. */
 void map_prefault(struct sys *s, void *addr, size_t n);
 
-/* Shared memory that can be sealed. The size is allocated at once, so that too little memory is an
- * error here (-ENOMEM, -ENOSPC) and not a SIGBUS later. `fd` stays open until shm_seal closes it. */
+/* Shared memory for processes that are given `fd`, which the caller closes. The size is allocated at once, so that too
+ * little memory is an error here (-ENOMEM, -ENOSPC) and not a SIGBUS later. */
+int shm_open_shared(struct sys *s, const char *name, size_t n, int *fd, void **addr);
+
+/* The same, to be sealed: until then forked children do not have it. `fd` stays open until shm_seal closes it. */
 int shm_open_sealable(struct sys *s, const char *name, size_t n, int *fd, void **addr);
 
 /* Makes it read-only for good: unmaps, seals, maps again (a writable mapping would forbid the seal).

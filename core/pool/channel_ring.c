@@ -71,7 +71,7 @@ static int ring_open(struct pool *p) {
     int err = ring_prepare(p);
     struct rings *s = p->rings;
     if (err == 0 && p->config.start == &start_spawn)
-        err = shm_open_sealable(p->sys, "rig-rings", s->size, &s->fd, &s->memory);
+        err = shm_open_shared(p->sys, "rig-rings", s->size, &s->fd, &s->memory);
     else if (err == 0)
         err = map_open(p->sys, MAP_KIND_SHARED, s->size, &s->memory);
     if (err == 0)

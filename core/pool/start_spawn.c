@@ -104,7 +104,7 @@ static int spawn_open(struct pool *p) {
     if (err == 0)
         err = keep_program(p);
     if (err == 0)
-        err = shm_open_sealable(p->sys, "rig-slots", p->slots_size, &p->spawn->slots, &p->slots);
+        err = shm_open_shared(p->sys, "rig-slots", p->slots_size, &p->spawn->slots, &p->slots);
     return err < 0 ? err : write_boot(p);
 }
 

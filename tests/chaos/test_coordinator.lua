@@ -65,30 +65,21 @@ local function coordinate(seed, board)
     while pool do pcall(pool.map, pool, 100) end
 end
 
--- Everybody below this process: workers, and their children, become ours one after the other.
-local function others()
-    local list = {}
-    for _, pid in ipairs(outside.children()) do
-        if not outside.reap(pid) then list[#list + 1] = pid end
-    end
-    return list
-end
-
 local function what_is(pid)
     local file <close> = io.open(("/proc/%d/stat"):format(pid))
     return file and file:read "a" or pid .. " (gone)"
 end
 
--- Seconds until nobody was left.
+-- Seconds until nobody was left. Everybody below this process becomes its child, as one after the other ends.
 local function wait_for_nobody(name)
     local began = core.now()
     while true do
-        local left = others()
+        local some = outside.reap()
         local waited = core.now() - began
-        if #left == 0 then return waited end
+        if not some then return waited end
         if waited > WITHIN_S then
             local lines = {}
-            for i, pid in ipairs(left) do
+            for i, pid in ipairs(outside.children()) do
                 lines[i] = what_is(pid)
                 os.execute("kill -KILL " .. pid)
             end

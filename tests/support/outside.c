@@ -3,6 +3,7 @@
  * this process and those that it forks. Not for what rig itself offers to scripts. Neighbour: rig_lua.c. */
 #include "outside.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <signal.h>
@@ -90,9 +91,13 @@ static int l_adopt(lua_State *L) {
     return 0;
 }
 
-/* reap(pid) -> whether it has ended; one that was adopted, and none of rig's */
+/* reap() -> whether children of this process are still running; those that have ended, adopted or not, are gone then.
+ * Only this is sure: the kernel's list of children may miss one while others end. Not while rig has any to wait for. */
 static int l_reap(lua_State *L) {
-    lua_pushboolean(L, waitpid((pid_t)luaL_checkinteger(L, 1), NULL, WNOHANG) != 0);
+    pid_t pid;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0 || (pid < 0 && errno == EINTR))
+        ;
+    lua_pushboolean(L, pid == 0);
     return 1;
 }
 

@@ -168,6 +168,30 @@ static void sealed_memory_is_read_only_for_good(void **state) {
     map_close(&sys, addr, 10000);
 }
 
+/* A host's thread may fork while another one fills memory that is to be sealed. */
+static void a_child_that_was_forked_before_forbids_no_seal(void **state) {
+    (void)state;
+    void *addr;
+    int fd, line[2];
+    assert_int_equal(shm_open_sealable(&sys, "test", 10000, &fd, &addr), 0);
+    assert_int_equal(pipe(line), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char byte;
+        close(line[1]);
+        CHILD_CHECK(read(line[0], &byte, 1) == 0);
+        _exit(0);
+    }
+    number(addr, 10000);
+    assert_int_equal(shm_seal(&sys, &fd, 10000, &addr), 0);
+    assert_int_equal(in_child(check_contents, addr), 0);
+    close(line[0]);
+    close(line[1]);
+    assert_int_equal(ended(pid), 0);
+    map_close(&sys, addr, 10000);
+}
+
 static int no_memfd(const char *name) {
     (void)name;
     return -EMFILE;
@@ -304,6 +328,7 @@ int main(void) {
         CLEAN_TEST(a_failed_resize_leaves_the_mapping_as_it_was),
         CLEAN_TEST(prefaulting_changes_no_byte),
         CLEAN_TEST(sealed_memory_is_read_only_for_good),
+        CLEAN_TEST(a_child_that_was_forked_before_forbids_no_seal),
         CLEAN_TEST(without_room_nothing_is_left),
         CLEAN_TEST(when_sealing_fails_both_mapping_and_descriptor_are_gone),
         CLEAN_TEST(available_is_what_the_machine_says),
