@@ -7,13 +7,14 @@ local inventory = require "rigtest.inventory"
 
 -- Whether valgrind runs this: whatever works takes 20 to 50 times as long there, and a process a second to start.
 local VALGRIND = os.getenv "RIG_VALGRIND" ~= nil
+local SANITIZED = (os.getenv "RIG_SANITIZE" or "") ~= ""
 
 local M = { inventory = inventory, valgrind = VALGRIND }
 
----Seconds of a time limit or a budget: so many, and under valgrind ten times as many.
+---Seconds of a time limit or a budget: so many, under valgrind ten times as many, with sanitizers three times.
 ---@param seconds number
 ---@return number
-function M.patience(seconds) return VALGRIND and 10 * seconds or seconds end
+function M.patience(seconds) return (VALGRIND and 10 or SANITIZED and 3 or 1) * seconds end
 
 ---The same as `--budget` takes it.
 ---@param seconds number
