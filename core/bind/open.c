@@ -72,6 +72,19 @@ static void load(lua_State *L, const char *name, const char *text, size_t size, 
     lua_pushstring(L, chunk + 1);
 }
 
+/* Releases of one version of Lua have the same virtual machine (lua.org/versions.html); one that was configured otherwise, as
+ * a host's own may be, refuses the code by its head and takes the text. */
+void embed_load_entry(lua_State *L, const struct rig_embedded *m) {
+    const char *code = (const char *)m->code;
+    if (code != NULL && luaL_loadbufferx(L, code, m->code_size, m->chunk, "b") == LUA_OK) {
+        lua_pushstring(L, m->chunk + 1);
+        return;
+    }
+    if (code != NULL)
+        lua_pop(L, 1);
+    load(L, m->name, (const char *)m->text, m->text_size, m->chunk);
+}
+
 /* While developing: the sources in a folder instead of those built in, under the same chunk
  * names, so that tracebacks are the same. Returns false with nothing pushed when neither file is
  * there. */
@@ -112,7 +125,7 @@ static bool push_module(lua_State *L, const char *name) {
     }
     const struct rig_embedded *m = find(name);
     if (m != NULL)
-        load(L, name, (const char *)m->data, m->size, m->chunk);
+        embed_load_entry(L, m);
     return m != NULL;
 }
 

@@ -21,6 +21,10 @@ void rig_embed_beside(lua_State *L);
  * raises when there is none or it is broken. */
 void embed_load(lua_State *L, const char *name);
 
+/* The same for an entry of the table: its code where this Lua takes it, else its text. */
+struct rig_embedded;
+void embed_load_entry(lua_State *L, const struct rig_embedded *m);
+
 /* Is this chunk name ("@rig/plan.lua") that of one of rig's own modules? */
 bool embed_owns(const char *chunk);
 

@@ -1,18 +1,11 @@
 # Turns Lua files into one C file with the table that core/bind/embed.h declares. Run at build time:
-#   cmake -DOUT=<file.c> -DLIST=<file> -P embed.cmake
-# LIST holds one line per module, "name|chunk name|path". Nothing but CMake is needed, so that a build
-# needs neither xxd nor python. Not for anything but text that Lua loads: each file ends up as one array.
+#   cmake -DOUT=<file.c> -DLIST=<file> [-DCODE=<folder>] -P embed.cmake
+# LIST holds one line per module, "name|chunk name|path"; CODE has what precompile.c made of them, if it could run. Nothing
+# but CMake is needed here, so that a build needs neither xxd nor python.
 cmake_minimum_required(VERSION 3.25)
 
-file(STRINGS "${LIST}" rows)
-set(arrays "")
-set(table "")
-set(count 0)
-foreach(row IN LISTS rows)
-    string(REPLACE "|" ";" row "${row}")
-    list(GET row 0 name)
-    list(GET row 1 chunk)
-    list(GET row 2 path)
+# array(NAME PATH): a C array of the file's bytes at the end of `arrays`, and in NAME_row what the table says of it.
+function(array name path)
     file(READ "${path}" hex HEX)
     string(LENGTH "${hex}" digits)
     math(EXPR size "${digits} / 2")
@@ -23,8 +16,25 @@ foreach(row IN LISTS rows)
     if(size EQUAL 0)
         set(hex "0")
     endif()
-    string(APPEND arrays "static const unsigned char text_${count}[] = {\n${hex}};\n\n")
-    string(APPEND table "    {\"${name}\", \"${chunk}\", text_${count}, ${size}},\n")
+    set(arrays "${arrays}static const unsigned char ${name}[] = {\n${hex}};\n\n" PARENT_SCOPE)
+    set(${name}_row "${name}, ${size}" PARENT_SCOPE)
+endfunction()
+
+file(STRINGS "${LIST}" rows)
+set(arrays "")
+set(table "")
+set(count 0)
+foreach(row IN LISTS rows)
+    string(REPLACE "|" ";" row "${row}")
+    list(GET row 0 name)
+    list(GET row 1 chunk)
+    list(GET row 2 path)
+    array(text_${count} "${path}")
+    set(code_${count}_row "NULL, 0")
+    if(CODE)
+        array(code_${count} "${CODE}/${name}.luac")
+    endif()
+    string(APPEND table "    {\"${name}\", \"${chunk}\", ${text_${count}_row}, ${code_${count}_row}},\n")
     math(EXPR count "${count} + 1")
 endforeach()
 

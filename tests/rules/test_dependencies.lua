@@ -26,6 +26,7 @@ local may_include = {
     pool = { os = true, pool = true },
     bind = { os = true, pool = true, bind = true, include = true, made = true },
     include = {},
+    cmake = {}, -- runs while rig is built, and is no part of it
     api = { os = true, pool = true, bind = true, include = true, made = true },
     main = { include = true },
 }
@@ -73,7 +74,7 @@ function TestIncludes.test_only_bind_and_rig_c_know_lua()
         local floor = floor_of(path)
         for name in read(path):gmatch "#%s*include%s*[<\"]([^>\"]+)[>\"]" do
             if name:match "^lua" or name:match "^lauxlib" then
-                lu.assertTrue(floor == "bind" or floor == "api", ("%s includes %s"):format(path, name))
+                lu.assertTrue(floor == "bind" or floor == "api" or floor == "cmake", ("%s includes %s"):format(path, name))
                 seen = seen + 1
             end
         end
