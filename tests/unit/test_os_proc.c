@@ -322,15 +322,26 @@ static void a_fork_that_fails_leaves_nothing(void **state) {
     assert_int_equal(fds_count(), before);
 }
 
+static void leave_when_told(void *arg) {
+    char byte;
+    CHILD_CHECK(fd_read_full(&sys, *(int *)arg, &byte, 1, hang(), NULL) == 0);
+    sys_exit(3);
+}
+
 static void an_end_that_the_host_took_is_not_guessed(void **state) {
     (void)state;
     struct sigaction ignored = {.sa_handler = SIG_IGN}, old;
     struct proc p;
     struct proc_end end = {.exit_code = 77};
+    int line[2];
+    assert_int_equal(pipe_open(&sys, line, 0), 0);
     sigaction(SIGCHLD, &ignored, &old); /* the kernel reaps by itself now */
-    int code = 3;
-    start(&p, leave_with, &code, NULL, 0);
+    start(&p, leave_when_told, &line[0], &line[0], 1);
+    assert_int_equal(write(line[1], "x", 1),
+                     1); /* one that ended before it had a pidfd would be no child at all */
     int got = proc_reap(&sys, &p, hang(), &end);
+    fds_close(&sys, &line[0]);
+    fds_close(&sys, &line[1]);
     sigaction(SIGCHLD, &old, NULL);
     assert_int_equal(got, -ECHILD);
     assert_int_equal(end.exit_code, 77);
