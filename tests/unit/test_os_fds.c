@@ -7,6 +7,7 @@
 #include "os/pipe.h"
 #include "os/proc.h"
 #include "os_help.h"
+#include "patience.h"
 
 #define MANY 200
 
@@ -175,7 +176,7 @@ static void a_fork_finds_the_registry_whole_whatever_other_threads_do(void **sta
     assert_int_equal(pthread_create(&thread, NULL, open_and_close, &done), 0);
     int wrong = 0;
     sys.fork_with_threads = true;
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < many(300, 20); i++) {
         struct proc p;
         struct proc_end end = {.exit_code = 99};
         pid_t pid = proc_fork(&sys, &p, NULL, 0);
