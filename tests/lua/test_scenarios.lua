@@ -19,6 +19,7 @@ local SMALL = {
     ["bench/no_op.lua"] = { "size=1000", "workers=2" },
     ["bench/pool_life.lua"] = { "size=1000", "workers=2" },
     ["bench/round_trip.lua"] = { "size=8,100000" },
+    ["bench/shares.lua"] = { "size=10" },
     ["bench/startup.lua"] = STARTUP,
     ["bench/workers.lua"] = { "size=1,5", "tasks=100" },
     ["chunks.lua"] = { "size=300", "grain=1" },
@@ -278,7 +279,8 @@ end
 function TestBench.test_a_limit_and_a_pool_are_compared_and_their_growth_is_fitted()
     for name, sizes in pairs {
         ["bench/dispatch.lua"] = "size=5,50,500", ["bench/no_op.lua"] = "size=10,100,10000",
-        ["bench/pool_life.lua"] = "size=1000,100000,1000000", ["bench/workers.lua"] = "size=1,3,9",
+        ["bench/pool_life.lua"] = "size=1000,100000,1000000", ["bench/shares.lua"] = "size=1,5,25",
+        ["bench/workers.lua"] = "size=1,3,9",
     } do
         local doc = run(name, sizes, "runs=1", "iterations=1")
         local found = kinds(doc)
