@@ -27,6 +27,7 @@ local M = {}
 ---@field p? table                       what init and w.p get
 ---@field timeout? number                seconds for one task
 ---@field max_tasks? integer             a worker is replaced after so many
+---@field retry? integer                 how often a task that failed, took too long or died is tried again; 0
 ---@field seed? integer                  of w.rng
 ---@field start? string
 ---@field delivery? string
@@ -37,8 +38,9 @@ local M = {}
 
 local KNOWN = {
     "map", "module", "workers", "preset", "fixed", "init", "finish", "p", "timeout", "seed", "start", "delivery",
-    "channel", "chunk", "barrier", "impl", "max_tasks",
+    "channel", "chunk", "barrier", "impl", "max_tasks", "retry",
 }
+local RETRY_MAX = 99 -- then every attempt at a task is among the failures that are kept
 local AXES = { "start", "delivery", "channel", "chunk", "barrier", "impl" }
 
 -- Straight from M.pool, so that the error stands where the pool was asked for.
@@ -113,6 +115,15 @@ local function call(self, name, method, items, ...)
     mistake.raise(("pool:%s: %s"):format(name, text), 1)
 end
 
+-- Those that ended a task; what was tried again is in the report, too. All, where only such are among the first 100.
+local function last_ones(failures)
+    local list = {}
+    for _, one in ipairs(failures) do
+        if not one.retried then list[#list + 1] = one end
+    end
+    return #list > 0 and list or failures
+end
+
 ---Maps the items over the workers. Raises after all tasks have ended if any of them did not end ok: an error value with
 ---`failures` (the first 100), `results` (those that there are) and `report`; its text names the first failure.
 ---@param items table|integer|function a list, n for 1..n, or an iterator
@@ -125,7 +136,7 @@ function Pool:map(items)
     end
     local bad = report.n - report.outcomes.ok
     if bad > 0 then
-        error(failure.new { failures = report.failures, results = results, report = report, count = bad }, 0)
+        error(failure.new { failures = last_ones(report.failures), results = results, report = report, count = bad }, 0)
     end
     return results, report.n
 end
@@ -267,6 +278,7 @@ function M.pool(spec)
     check_names(spec)
     check("workers", spec.workers, math.type(spec.workers) == "integer" and spec.workers >= 1)
     check("max_tasks", spec.max_tasks, math.type(spec.max_tasks) == "integer" and spec.max_tasks >= 1)
+    check("retry", spec.retry, math.type(spec.retry) == "integer" and spec.retry >= 0 and spec.retry <= RETRY_MAX)
     check("timeout", spec.timeout, type(spec.timeout) == "number" and spec.timeout > 0)
     local resolved = resolve(spec)
     local is_spawn = resolved.start == "spawn"
@@ -283,7 +295,7 @@ function M.pool(spec)
     local options = {
         workers = serial and 1 or spec.workers or core.cores(), map = spec.map, init = spec.init, finish = spec.finish,
         fixed = fixed, p = p, timeout = spec.timeout, max_tasks = spec.max_tasks,
-        job = is_spawn and spawned.of_module(spec, seed) or nil,
+        retry = spec.retry ~= 0 and spec.retry or nil, job = is_spawn and spawned.of_module(spec, seed) or nil,
         worker = (serial and worker.here or worker.factory)(seed, 0, p),
     }
     local count = options.workers

@@ -5,6 +5,7 @@ local lu = require "luaunit"
 local axes_of = require "rig.axes"
 local core = require "rig.core"
 local pools = require "rig.pools"
+local rig = require "rig"
 local worker = require "rig.worker"
 
 local N, RETRY = 60, 2
@@ -150,6 +151,84 @@ function TestRetry.test_lazy_maps_and_submitted_tasks_are_tried_again_too()
     for item = N // 2 + 1, N // 2 + 10 do lu.assertEquals({ pool:apply(item) }, { true, 2 * item }) end
     for item = 1, N // 2 + 10 do lu.assertEquals(ran[item], item % 5 == 0 and RETRY + 1 or 1) end
     assert(pool:close())
+end
+
+-- ---- rig.pool -------------------------------------------------------------------------------------------------------
+
+TestLibrary = {}
+
+local function each_pool(f)
+    for _, preset in ipairs { "serial", "custom", "builtin", "shm", "per_task" } do
+        local ran = core.shared_array("i64", N, 0)
+        local pool <close> = assert(rig.pool {
+            preset = preset, workers = 2, retry = RETRY, fixed = preset == "shm" and true or nil,
+            map = function(item)
+                ran[item] = ran[item] + 1
+                if item % 10 == 0 and ran[item] <= RETRY then error("not yet", 0) end
+                if item == 7 then error("never", 0) end
+                return item * 2
+            end,
+        })
+        f(pool, preset, ran)
+        assert(pool:close())
+    end
+end
+
+function TestLibrary.test_a_map_whose_tasks_all_end_well_raises_nothing()
+    each_pool(function(pool, preset, ran)
+        local results, n = pool:map { 10, 1, 20, 2 }
+        lu.assertEquals({ n, results }, { 4, { 20, 2, 40, 4 } }, preset)
+        lu.assertEquals({ ran[10], ran[1] }, { RETRY + 1, 1 }, preset)
+    end)
+end
+
+function TestLibrary.test_an_error_tells_of_what_ended_a_task_and_the_report_of_every_attempt()
+    each_pool(function(pool, preset, ran)
+        local ok, problem = pcall(pool.map, pool, 10)
+        lu.assertFalse(ok)
+        lu.assertEquals({ problem.count, #problem.failures, ran[7], ran[10] }, { 1, 1, RETRY + 1, RETRY + 1 }, preset)
+        lu.assertEquals({ problem.failures[1].task, problem.failures[1].attempt }, { 7, RETRY + 1 }, preset)
+        lu.assertEquals(#problem.report.failures, RETRY + 1 + RETRY, preset)
+        lu.assertStrContains(tostring(problem), "(item 7: error)")
+        lu.assertEquals(problem.results[10], 20)
+    end)
+end
+
+function TestLibrary.test_single_tasks_and_lazy_ones_are_tried_again()
+    each_pool(function(pool, preset, ran)
+        lu.assertEquals(pool:apply(10), 20, preset)
+        lu.assertEquals(pool:submit(20):get(), 40, preset)
+        local got = {}
+        for _, value in pool:imap { 1, 30, 2 } do got[#got + 1] = value end
+        lu.assertEquals(got, { 2, 60, 4 }, preset)
+        for item = 10, 30, 10 do lu.assertEquals(ran[item], RETRY + 1, preset) end
+        lu.assertErrorMsgContains("never", pool.apply, pool, 7)
+        lu.assertEquals(ran[7], RETRY + 1, preset)
+    end)
+end
+
+-- However many attempts there are, the one that ends a task is known.
+function TestLibrary.test_no_failure_is_lost_among_many_attempts()
+    for _, preset in ipairs { "serial", "custom" } do
+        local pool <close> = assert(rig.pool {
+            preset = preset, workers = 2, retry = 99, map = function(item)
+                if item % 4 == 0 then error("never", 0) end
+                return item
+            end,
+        })
+        local ended = {}
+        local each = pool:imap(8)
+        for i = 1, 8 do ended[i] = pcall(each) end
+        lu.assertEquals(ended, { true, true, true, false, true, true, true, false }, preset)
+    end
+end
+
+function TestLibrary.test_what_is_no_count_is_refused()
+    for _, retry in ipairs { -1, 1.5, 100, "2" } do
+        local words = "rig.pool: retry: " .. retry .. " is not right"
+        lu.assertErrorMsgContains(words, rig.pool, { map = print, retry = retry })
+    end
+    rig.pool({ map = print, workers = 1, retry = 0 }):close()
 end
 
 os.exit(lu.LuaUnit.run())

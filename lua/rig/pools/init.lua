@@ -56,7 +56,7 @@ function M.start(axes, options)
         return core.pool(options)
     end
     if not pool then return nil, message, code end
-    return one_by_one.over(pool, options.workers)
+    return one_by_one.over(pool, options.workers, options.retry)
 end
 
 return M

@@ -11,7 +11,7 @@ local M = {}
 -- Items of a portion for each worker, where nothing else bounds it.
 local PORTION = 16
 
--- A report has the failures of the first hundred tasks that failed: no more go into one map, so that none is unknown.
+-- A report has the first hundred failures: no more than that can be go into one map, so that none is unknown.
 local MOST = 100
 
 -- Runs tasks first to last of a list: fn(i, value, failure) for each in order. Raises what the pool does.
@@ -23,15 +23,17 @@ local function run_some(pool, list, first, last, fn)
     end)
     if not results then return nil, report, code end
     local failed = {}
-    for _, one in ipairs(report.failures or {}) do failed[one.task] = one end
+    for _, one in ipairs(report.failures or {}) do
+        if not one.retried then failed[one.task] = one end
+    end
     for task = 1, last - first + 1 do fn(first + task - 1, results[task], failed[task]) end
     return true
 end
 
 -- The same for a list of n items, all of it.
-local function run_list(pool, list, n, fn)
-    for first = 1, n, MOST do
-        local ok, message, code = run_some(pool, list, first, math.min(first + MOST - 1, n), fn)
+local function run_list(pool, list, n, most, fn)
+    for first = 1, n, most do
+        local ok, message, code = run_some(pool, list, first, math.min(first + most - 1, n), fn)
         if not ok then return nil, message, code end
     end
     return true
@@ -39,9 +41,11 @@ end
 
 ---@param pool table with `run`
 ---@param workers integer
+---@param retry? integer how often a task is tried again
 ---@return table pool with more methods
-function M.over(pool, workers)
+function M.over(pool, workers, retry)
     local waiting, last = {}, 0
+    local at_once = math.max(1, MOST // ((retry or 0) + 1))
 
     function pool:lazy(items, _, ahead, _, raise)
         local next_item = items_of.each(items)
@@ -61,7 +65,7 @@ function M.over(pool, workers)
             local list = {}
             while #list < most and not ended do list[#list + 1] = ask() end
             if #list == 0 then return false end
-            local ok, message = run_list(self, list, #list, function(i, value, failure)
+            local ok, message = run_list(self, list, #list, at_once, function(i, value, failure)
                 if failure then failure.task = base + i end
                 portion.values[i], portion.failures[i] = value, failure
             end)
@@ -94,7 +98,7 @@ function M.over(pool, workers)
         waiting = {}
         for i, one in ipairs(tasks) do list[i] = one.item end
         if #list == 0 then return true end
-        return run_list(self, list, #list, function(i, value, failure)
+        return run_list(self, list, #list, at_once, function(i, value, failure)
             local future = tasks[i].future
             if failure then failure.task = tasks[i].number end
             future.value, future.failure = value, failure
@@ -124,7 +128,7 @@ function M.over(pool, workers)
 
     function pool:apply(item)
         local answer
-        local ok, message, code = run_list(self, { item }, 1, function(_, value, failure)
+        local ok, message, code = run_list(self, { item }, 1, at_once, function(_, value, failure)
             answer = { not failure, failure or value }
         end)
         if not ok then return nil, message, code end
