@@ -151,7 +151,8 @@ end
 
 function TestParameter.test_a_side_that_never_ends_is_a_fault_that_names_it()
     spins [[ setup = function(p) while p.factor == 200 do end end ]]
-    local words = { SCENARIO, "iterations=1", "--ab", "factor=100,200", "--only", "pool=serial", "--budget", "1s" }
+    local words = { SCENARIO, "iterations=1", "--ab", "factor=100,200", "--only", "pool=serial", "--budget",
+        rigtest.budget(1) }
     wants(rig(table.unpack(words)), 4, nil, "new (200): it had not ended after")
 end
 

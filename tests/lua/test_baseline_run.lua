@@ -83,7 +83,7 @@ end
 function TestRun.test_a_changed_counter_is_a_regression_and_named()
     scenario(6)
     local result = wants(rig(SCENARIO, "--baseline", BASE, "--json", NEW), 3, "regressed")
-    lu.assertStrMatches(result.out, ".*builtin +tasks +35 +42 +%+7 .*changed\n.*")
+    lu.assertStrMatches(result.out, ".*builtin +tasks +[35 ]*42 +%+7 .*changed\n.*") -- the base where there is room
     lu.assertStrContains(result.out, "the scenario's text is not the one of the base")
     local doc = read(NEW)
     lu.assertEquals({ doc.status, doc.exit }, { "regressed", 3 })
