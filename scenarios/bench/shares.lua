@@ -2,8 +2,8 @@
 --
 -- The tasks are those of fixed_data.lua. `one` does them all in one process. `shares` are bare processes, as many as
 -- there are processors, each with an equal share that it knows beforehand: one message starts it, one brings its sum.
--- No pool can be much faster; and on a machine whose processors share caches, clock or a host it takes longer than `one`
--- divided by their number. `pool` is rig's with 4 workers, which hands tasks out as they are asked for.
+-- No pool can be much faster; and where processors share caches, clock or a host it takes longer than `one` divided by
+-- their number. `pool` is rig's with 4 workers, which hands tasks out as they are asked for.
 --
 --   rig scenarios/bench/shares.lua
 --   rig scenarios/bench/shares.lua size=100 runs=20 workers=2
