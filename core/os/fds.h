@@ -12,8 +12,9 @@ int fds_own(struct sys *s, int fd);
 /* Closes a registered descriptor and sets *fd to -1; -1 is allowed. */
 void fds_close(struct sys *s, int *fd);
 
-/* Around a fork, so that the child finds the registry whole; and around what no fork of another thread may come between,
- * as opening and registering. Between the two nothing else here may be called but fds_own_held. */
+/* Around a fork, so that the child finds the registry whole; and around what no fork of another thread may come between, as
+ * opening a stream or memory and registering it (only one that arrives over a socket may be copied in between). Between the
+ * two nothing else here may be called but fds_own_held. */
 void fds_hold(void);
 void fds_release(void);
 

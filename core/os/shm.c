@@ -104,7 +104,9 @@ static int reserve(struct sys *s, const char *name, size_t n, int *fd) {
      * OOM killer, not an error. */
     if (n == 0 || n > SIZE_MAX / 2 || n > memory_available(s))
         return -ENOMEM;
-    *fd = fds_own(s, sys_memfd(s, name));
+    fds_hold(); /* a child of another thread would keep all of it */
+    *fd = fds_own_held(s, sys_memfd(s, name));
+    fds_release();
     return *fd < 0 ? *fd : sys_fallocate(s, *fd, (off_t)round_up(n, PAGE));
 }
 

@@ -4,7 +4,8 @@
 local M = {}
 
 ---@class rig.Failure
----@field failures table[]  of the first 100: task, outcome, message, worker, pid, signal, exit
+---@field failures table[]  of the first 100 (50 where others were tried again): task, outcome, message, worker, pid,
+---                         signal, exit
 ---@field count integer     how many tasks failed
 ---@field results table     the results that there are
 ---@field report? table

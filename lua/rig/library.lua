@@ -40,7 +40,7 @@ local KNOWN = {
     "map", "module", "workers", "preset", "fixed", "init", "finish", "p", "timeout", "seed", "start", "delivery",
     "channel", "chunk", "barrier", "impl", "max_tasks", "retry",
 }
-local RETRY_MAX = 99 -- then every attempt at a task is among the failures that are kept
+local RETRY_MAX = 1000 -- as in scenarios
 local AXES = { "start", "delivery", "channel", "chunk", "barrier", "impl" }
 
 -- Straight from M.pool, so that the error stands where the pool was asked for.
@@ -115,17 +115,17 @@ local function call(self, name, method, items, ...)
     mistake.raise(("pool:%s: %s"):format(name, text), 1)
 end
 
--- Those that ended a task; what was tried again is in the report, too. All, where only such are among the first 100.
+-- Those that ended a task; attempts that were followed by another are in the report, too.
 local function last_ones(failures)
     local list = {}
     for _, one in ipairs(failures) do
         if not one.retried then list[#list + 1] = one end
     end
-    return #list > 0 and list or failures
+    return list
 end
 
 ---Maps the items over the workers. Raises after all tasks have ended if any of them did not end ok: an error value with
----`failures` (the first 100), `results` (those that there are) and `report`; its text names the first failure.
+---`failures` (the first 50 to 100), `results` (those that there are) and `report`; its text names the first failure.
 ---@param items table|integer|function a list, n for 1..n, or an iterator
 ---@return table results results[i] for item i
 ---@return integer n how many there are, as a result may be nil

@@ -31,6 +31,7 @@ local function start_share(n, k)
     local child = assert(rig.fork(function()
         while theirs:read(1) do theirs:write(("<d"):pack(some((k - 1) * n // CPUS + 1, k * n // CPUS))) end
     end, theirs))
+    theirs:close()
     return { line = ours, child = child }
 end
 

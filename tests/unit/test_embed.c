@@ -16,6 +16,8 @@ static int add_part(lua_State *L, const void *part, size_t size, void *to) {
 /* What text is precompiled is not left to chance: the same bytes as from this Lua. */
 static void every_module_is_there_precompiled(void **state) {
     (void)state;
+    if (rig_embedded[0].code == NULL)
+        skip(); /* built for another machine than this one is */
     lua_State *L = luaL_newstate();
     assert_true(rig_embedded_count > 100);
     for (size_t i = 0; i < rig_embedded_count; i++) {

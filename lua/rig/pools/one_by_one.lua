@@ -11,8 +11,9 @@ local M = {}
 -- Items of a portion for each worker, where nothing else bounds it.
 local PORTION = 16
 
--- A report has the first hundred failures: no more than that can be go into one map, so that none is unknown.
-local MOST = 100
+-- A report has the first hundred failures, of which at least fifty that ended a task where others were tried again: no
+-- more tasks than that go into one map, so that none is unknown.
+local MOST, MOST_WITH_RETRIES = 100, 50
 
 -- Runs tasks first to last of a list: fn(i, value, failure) for each in order. Raises what the pool does.
 local function run_some(pool, list, first, last, fn)
@@ -45,7 +46,7 @@ end
 ---@return table pool with more methods
 function M.over(pool, workers, retry)
     local waiting, last = {}, 0
-    local at_once = math.max(1, MOST // ((retry or 0) + 1))
+    local at_once = retry and MOST_WITH_RETRIES or MOST
 
     function pool:lazy(items, _, ahead, _, raise)
         local next_item = items_of.each(items)
