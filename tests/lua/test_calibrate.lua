@@ -76,7 +76,7 @@ function TestCalibrate.test_a_call_that_takes_too_long_is_a_fault_of_the_iterati
     local doc = run [[ calibrate = true, iterations = 2, timeout = "10ms",
         body = function(_, _, n)
             local t0 = rig.now()
-            while rig.now() - t0 < n * 0.005 do end
+            while rig.now() - t0 < n * 0.02 do end
         end, ]]
     lu.assertEquals(doc.exit, 4)
     lu.assertEquals(doc.cases[1].outcomes.timeout, 1)
