@@ -89,7 +89,8 @@ end
 -- What the floors above may take from libc: things that work on memory alone. A name that is missing here either
 -- belongs into core/os, behind its table, or into this list if it asks nothing of the kernel.
 local harmless = {
-    "^mem[^f]", "^bcmp$", "^str%l", "^stpcpy$", "^__mem", "^__str", "^__isoc%d+_strto", "^__isoc%d+_sscanf$", "^v?snprintf$",
+    "^mem[^f]", "^bcmp$",
+    "^str%l", "^stpcpy$", "^__mem", "^__str", "^__isoc%d+_strto", "^__isoc%d+_sscanf$", "^v?snprintf$",
     "^__v?snprintf_chk$", "^qsort$", "^bsearch$", "^isalnum$", "^to%l+er$",
     "^__cmsg_nxthdr$", "^__ctype_", "^__errno_location$", "^__stack_chk_fail$", "^__assert_fail$", "^abort$",
     "^_setjmp$", "^longjmp$", "^__longjmp_chk$",
