@@ -337,8 +337,8 @@ static void an_end_that_the_host_took_is_not_guessed(void **state) {
     assert_int_equal(pipe_open(&sys, line, 0), 0);
     sigaction(SIGCHLD, &ignored, &old); /* the kernel reaps by itself now */
     start(&p, leave_when_told, &line[0], &line[0], 1);
-    assert_int_equal(write(line[1], "x", 1),
-                     1); /* one that ended before it had a pidfd would be no child at all */
+    /* only now: one that ended before it had a pidfd would be no child at all */
+    assert_int_equal(write(line[1], "x", 1), 1);
     int got = proc_reap(&sys, &p, hang(), &end);
     fds_close(&sys, &line[0]);
     fds_close(&sys, &line[1]);
