@@ -62,6 +62,8 @@ void push_report(lua_State *L, const struct pool *p, int failures) {
     lua_createtable(L, 0, 3);
     set_int(L, "messages", (int64_t)chunks.messages);
     set_int(L, "least", chunks.least);
+    if (chunks.stolen >= 0)
+        set_int(L, "stolen", chunks.stolen);
     set_int(L, "most", chunks.most);
     lua_setfield(L, -2, "chunks");
     set_seconds(L, "longest_task_s", (int64_t)pool_longest_ns(p));

@@ -84,6 +84,7 @@ int pool_begin(struct pool *p, const struct pool_io *io, uint64_t hint, bool eag
         return -ENOMEM;
     }
     *b = (struct batch){.pool = p, .io = *io, .hint = hint, .eager = eager, .epoch = ++p->epoch};
+    b->chunks.stolen = pool_steals(p) ? 0 : -1;
     if (account_init(&b->account, p->sys, p->config.workers) < 0) {
         batch_free(b);
         pool_told(p, -ENOMEM);

@@ -8,14 +8,29 @@
 /* What a message costs both sides together with the switches between them, many times over: some 20 us
  * of processor time here. */
 #define CHUNK_LEAST_NS 300e3
-#define CHUNK_NS       2e6 /* and no longer work than this, or the others wait for the last one */
+#define CHUNK_NS       4e6 /* and no longer work than this: results come when a message has ended */
 #define CHUNK_MAX      65536
 #define CHUNK_BYTES    ((size_t)1 << 20)
 /* Chunks kept for later ones, and how much memory one of them may keep. */
 #define SPARE_MAX   256
 #define SPARE_BYTES ((size_t)64 << 10)
 
-static uint32_t chunk_size(const struct batch *b) {
+/* Towards the end smaller ones, so that the last worker is not left alone with a large one. Where tasks can be taken
+ * back (steal.c) that is no danger: there everybody gets an equal part of what is left, and messages are few. */
+static double last_ones(struct batch *b) {
+    const struct pool *p = b->pool;
+    double left = (double)(b->hint - b->account.n);
+    if (!pool_steals(p))
+        return left / (2.0 * p->config.workers);
+    if (b->parts == 0) {
+        b->parts = p->config.workers;
+        b->part = (left + p->config.workers - 1) / p->config.workers;
+    }
+    b->parts--;
+    return b->part;
+}
+
+static uint32_t chunk_size(struct batch *b) {
     const struct pool *p = b->pool;
     if (b->eager) /* somebody may wait for each of them alone */
         return 1;
@@ -24,14 +39,13 @@ static uint32_t chunk_size(const struct batch *b) {
     if (p->task_ns <= 0)
         return 1;
     double n = CHUNK_NS / p->task_ns, least = CHUNK_LEAST_NS / p->task_ns;
-    double share = 1 / (2.0 * p->config.workers);
-    /* Towards the end smaller ones, so that the last worker is not left alone with a large one. */
     if (b->hint > b->account.n) {
-        double fair = (double)(b->hint - b->account.n) * share;
-        n = n < fair ? n : fair > least ? fair : least;
+        double last = last_ones(b);
+        n = n < last ? n : last > least ? last : least;
     }
-    if (b->window > 0 && n > b->window * share)
-        n = b->window * share;
+    double bound = b->window / (2.0 * p->config.workers);
+    if (b->window > 0 && n > bound)
+        n = bound;
     return n < 1 ? 1 : n > CHUNK_MAX ? CHUNK_MAX : (uint32_t)n;
 }
 
@@ -201,7 +215,8 @@ static int chunk_fill(struct batch *b, struct chunk *c, uint32_t want) {
     return c->count > 0;
 }
 
-static void note_size(struct chunk_stats *s, uint32_t n) {
+void chunk_note(struct batch *b, uint32_t n) {
+    struct chunk_stats *s = &b->chunks;
     s->messages++;
     s->least = s->least == 0 || n < s->least ? n : s->least;
     s->most = n > s->most ? n : s->most;
@@ -238,7 +253,7 @@ int chunk_next(struct batch *b, uint32_t most, struct chunk **out) {
     if (b->gone && got > 0)
         got = 0; /* its source gave it up: nobody may hold a chunk of it */
     if (got > 0) {
-        note_size(&b->chunks, c->count);
+        chunk_note(b, c->count);
         *out = c;
     } else {
         chunk_release(b->pool, c);
@@ -273,6 +288,11 @@ static size_t item_after(const struct buf *body, size_t at) {
     const uint8_t *p = field;
     size_t left = buf_size(body) - at, n = left < sizeof field ? left : sizeof field;
     uint64_t len = 0;
+    if (body->n_pieces == 0) {
+        p = body->data + at;
+        frame_get_len(&p, body->data + body->len, &len);
+        return (size_t)(p - body->data) + len;
+    }
     buf_read(body, at, field, n);
     frame_get_len(&p, field + n, &len); /* false: it goes on beyond the field */
     return at + (size_t)(p - field) + len;
@@ -306,9 +326,28 @@ int chunk_retry(const struct chunk *c) {
     return cut(c, UINT32_MAX);
 }
 
-int chunk_try_again(const struct chunk *c, uint32_t i) {
+/* Where the i-th item of c begins. */
+static size_t item_at(const struct chunk *c, uint32_t i) {
     size_t at = 0;
     for (uint32_t before = 0; before < i; before++)
         at = item_after(&c->message.body, at);
+    return at;
+}
+
+int chunk_split(const struct chunk *c, uint32_t i) {
+    size_t at = item_at(c, i), end = at;
+    for (uint32_t k = i; k < c->count; k++)
+        end = item_after(&c->message.body, end);
+    return retry_run(c->batch, c, i, c->count, at, end, c->attempt);
+}
+
+void chunk_unsplit(const struct chunk *c) {
+    struct chunk *last = c->batch->retry.last;
+    chunk_remove(&c->batch->retry, last);
+    chunk_release(c->batch->pool, last);
+}
+
+int chunk_try_again(const struct chunk *c, uint32_t i) {
+    size_t at = item_at(c, i);
     return retry_run(c->batch, c, i, i + 1, at, item_after(&c->message.body, at), c->attempt + 1);
 }

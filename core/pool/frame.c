@@ -14,7 +14,7 @@ static uint32_t checksum(const struct frame_head *h) {
         h->first,
         h->len,
         h->busy_ns,
-        h->spare,
+        h->number,
     };
     uint64_t sum = 0;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {

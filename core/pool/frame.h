@@ -21,7 +21,9 @@ enum frame_type {
 };
 
 #define FRAME_STREAMED 1 /* the body comes through the descriptor sent along (see queue) */
-#define FRAME_LEN_MAX  (UINT64_C(1) << 46)
+#define FRAME_CUT \
+    2 /* results: the worker has left the message of tasks, as it was told to (see steal) */
+#define FRAME_LEN_MAX (UINT64_C(1) << 46)
 
 struct frame_head {
     uint32_t magic;
@@ -34,7 +36,7 @@ struct frame_head {
     uint64_t len;     /* bytes of the body */
     uint64_t busy_ns; /* results: time spent in the tasks */
     uint32_t check;
-    uint32_t spare;
+    uint32_t number; /* FRAME_CUT: which message */
 };
 
 /* In a FRAME_TASKS body an item is its length and its bytes. In FRAME_RESULTS a result is four bytes that

@@ -14,6 +14,7 @@
 #define SLOT_EACH    ((sizeof(struct slot) + 4095) & ~(size_t)4095)
 #define SLOT_RESULTS ((size_t)32 << 10)
 #define SLOT_SKIPS   8 /* a power of two */
+#define SLOT_CUTS    4 /* likewise */
 
 /* Memory that a worker shares with the coordinator, which reads it while the worker runs (times,
  * counts) and after its death (what it was doing, and results that it had not sent). Stores are
@@ -34,7 +35,10 @@ struct slot {
     _Atomic uint32_t retired;    /* it has run max_tasks tasks, and leaves */
     _Atomic uint32_t skips;      /* how many entries of `skip` were ever made */
     _Atomic uint64_t skip[SLOT_SKIPS]; /* tasks that it must not begin: task_key */
-    struct frame_head claim;           /* shared channel: the message it took last, see queue_get */
+    /* Which message of tasks it is at, << 32, and how many of them it began; and of a message, likewise, how many it is
+     * to begin at most: at its number modulo SLOT_CUTS, as there may be cuts of several. See steal.c. */
+    _Atomic uint64_t progress, cut[SLOT_CUTS];
+    struct frame_head claim;    /* shared channel: the message it took last, see queue_get */
     _Atomic size_t results_len; /* bytes of finished results below that may not be sent yet */
     uint8_t results[SLOT_RESULTS];
 };
@@ -48,6 +52,7 @@ struct chunk {
     uint64_t first;
     uint32_t count, ended;
     uint32_t attempt; /* from 1: which one this is of its tasks */
+    uint32_t number;  /* which message of tasks to its worker this is, from 1 */
 };
 
 struct chunk_list {
@@ -70,6 +75,8 @@ struct batch {
     int error;       /* what a callback returned */
     struct account account;
     struct chunk_list retry; /* chunks whose worker ended before it began them */
+    uint32_t parts;          /* of `part` tasks each, that are still to be made; see chunk.c */
+    double part;
     struct chunk_stats chunks;
 };
 
@@ -238,5 +245,21 @@ struct chunk *chunk_pop(struct chunk_list *l);
 int chunk_retry(const struct chunk *c);
 /* Puts one task of c, the i-th from 0, there for another attempt. */
 int chunk_try_again(const struct chunk *c, uint32_t i);
+/* Puts its tasks from the i-th on there, and leaves c as it is. */
+int chunk_split(const struct chunk *c, uint32_t i);
+/* What chunk_split did, and nothing came in between. */
+void chunk_unsplit(const struct chunk *c);
+
+/* Counts a message of n tasks. */
+void chunk_note(struct batch *b, uint32_t n);
+
+/* steal.c */
+/* Tasks can be taken back: each worker has messages of its own, and we chose how large they are. */
+static inline bool pool_steals(const struct pool *p) {
+    return p->config.chunk == 0 && !p->config.channel->shared;
+}
+/* For a worker that has nothing to do: puts tasks of b that another has and has not begun on its `retry`. False: there
+ * are none. */
+bool steal_tasks(struct pool *p, struct batch *b);
 
 #endif

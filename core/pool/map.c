@@ -105,12 +105,29 @@ static void learn_duration(struct pool *p, const struct frame_head *h) {
     p->task_ns = p->task_ns > 0 ? 0.75 * p->task_ns + 0.25 * now : now;
 }
 
+static bool is_settled(const struct chunk *c) {
+    return c->batch == NULL || c->ended == c->count;
+}
+
+/* w has left its message `number` where it was told to. What it has not begun and nobody has taken goes to others. The
+ * message is not there any more if all that was left of it has ended. */
+static int give_back_cut(struct pool *p, struct worker *w, uint32_t number) {
+    struct chunk *c = p->config.channel->shared ? NULL : w->chunks.first;
+    if (c == NULL || c->number != number)
+        return 0;
+    int err = is_settled(c) ? 0 : chunk_retry(c);
+    chunk_remove(&w->chunks, c);
+    chunk_release(p, c);
+    return err;
+}
+
 int map_results(struct pool *p, unsigned worker, const struct received *r) {
     struct worker *w = pool_worker(p, worker);
     if (w == NULL)
         return -EBADMSG;
     learn_duration(p, &r->head);
-    return take_records(p, w, &r->head, r->body, r->len, r->owner);
+    int err = take_records(p, w, &r->head, r->body, r->len, r->owner);
+    return err == 0 && (r->head.flags & FRAME_CUT) != 0 ? give_back_cut(p, w, r->head.number) : err;
 }
 
 /* ---- a worker has ended -------------------------------------------------------------------------------- */
@@ -123,10 +140,6 @@ static struct chunk *chunk_at(struct pool *p, struct worker *w) {
     if (frame_check(claim) < 0 || claim->type != FRAME_TASKS)
         return NULL;
     return chunk_of(&p->in_queue, claim);
-}
-
-static bool is_settled(const struct chunk *c) {
-    return c->batch == NULL || c->ended == c->count;
 }
 
 /* The next task of c has ended with its worker. */
@@ -308,10 +321,11 @@ int map_dispatch(struct pool *p, struct batch *b) {
             struct chunk *c;
             if (n == 0 || !has_room(w, b, level))
                 continue;
-            if (!(level == 1 ? next_chunk(p, b, n, &c) : next_ahead(b, n, &c)))
+            if (!(level == 1 ? next_chunk(p, b, n, &c) : next_ahead(b, n, &c)) &&
+                !(level == 1 && steal_tasks(p, b) && next_chunk(p, b, n, &c)))
                 return 0;
             w->given += c->count;
-            w->given_messages++;
+            c->number = (uint32_t)++w->given_messages;
             chunk_append(&w->chunks, c);
             p->config.channel->send(p, w, &c->message);
         }

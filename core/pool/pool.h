@@ -167,6 +167,8 @@ const struct account *batch_account(const struct batch *b);
 struct chunk_stats {
     uint64_t messages;
     uint32_t least, most;
+    int64_t
+        stolen; /* tasks that one worker had been given, and another ran; -1: such a pool moves none */
 };
 
 const struct account *pool_account(const struct pool *p); /* of the last map */

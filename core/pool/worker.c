@@ -55,17 +55,17 @@ static int give(struct worker_self *self, struct frame_head *head, const struct 
 
 /* Sends the results that lie in the slot. They are forgotten only after they are out: killed in
  * between, they are there twice, and the coordinator takes the first. */
-static int flush_results(struct worker_self *self) {
+static int send_results(struct worker_self *self, uint8_t flags) {
     struct slot *slot = self->slot;
-    if (self->results == 0)
-        return 0;
     note_busy(self);
     struct iovec iov = {.iov_base = slot->results, .iov_len = atomic_load(&slot->results_len)};
     struct frame_head head = {.type = FRAME_RESULTS,
+                              .flags = flags,
                               .count = self->results,
                               .epoch = atomic_load(&slot->epoch),
                               .first = atomic_load(&slot->first),
-                              .busy_ns = self->busy_ns};
+                              .busy_ns = self->busy_ns,
+                              .number = (uint32_t)self->messages};
     int err = give(self, &head, &iov, 1);
     if (err < 0)
         return err; /* the coordinator takes them from the slot */
@@ -73,6 +73,10 @@ static int flush_results(struct worker_self *self) {
     self->results = 0;
     self->busy_ns = 0;
     return err;
+}
+
+static int flush_results(struct worker_self *self) {
+    return self->results > 0 ? send_results(self, 0) : 0;
 }
 
 /* A result too large for the slot goes out on its own, from where it lies. */
@@ -129,6 +133,7 @@ struct tasks {
     const struct received *message;
     const uint8_t *at, *end;
     uint32_t begun; /* how many of the message */
+    bool cut;       /* its other tasks were taken back */
     int err;
 };
 
@@ -139,10 +144,21 @@ static bool is_skipped(const struct slot *slot, uint64_t key) {
     return false;
 }
 
+/* As says the coordinator, who may have changed its mind since (steal.c). */
+static bool is_cut(const struct tasks *t) {
+    uint32_t number = (uint32_t)t->self->messages;
+    uint64_t cut = atomic_load(&t->self->slot->cut[number % SLOT_CUTS]);
+    return (uint32_t)(cut >> 32) == number && t->begun > (uint32_t)cut;
+}
+
 /* Says that it begins a task, then looks whether it may: the coordinator does these two the other way
- * round (limits.c, batch.c), so one of us sees the other. False: not this one any more. */
-static bool may_begin(struct worker_self *self, uint32_t epoch, uint64_t task) {
+ * round (limits.c, batch.c, steal.c), so one of us sees the other. */
+enum may { MAY, MAY_NOT, MAY_NO_MORE };
+
+static enum may may_begin(struct tasks *t, uint64_t task) {
+    struct worker_self *self = t->self;
     struct slot *slot = self->slot;
+    store(&slot->progress, self->messages << 32 | t->begun);
     atomic_store(&slot->current, task + 1);
     /* it is about to be killed, or the coordinator was late */
     while (atomic_load(&slot->halt) != 0) {
@@ -150,7 +166,11 @@ static bool may_begin(struct worker_self *self, uint32_t epoch, uint64_t task) {
         sys_nanosleep(self->pool->sys, clock_now_ns() + 100000);
         atomic_store(&slot->current, task + 1);
     }
-    return atomic_load(&slot->skips) == 0 || !is_skipped(slot, task_key(epoch, task));
+    if (is_cut(t))
+        return MAY_NO_MORE;
+    bool skipped =
+        atomic_load(&slot->skips) != 0 && is_skipped(slot, task_key(t->message->head.epoch, task));
+    return skipped ? MAY_NOT : MAY;
 }
 
 static void count_task(struct tasks *t, int err) {
@@ -169,7 +189,7 @@ static bool has_run_enough(const struct worker_self *self) {
 /* The next item: false when there is none. */
 static bool next_item(struct tasks *t, struct task *task) {
     uint64_t len;
-    if (t->err < 0 || t->begun == t->message->head.count || has_run_enough(t->self))
+    if (t->err < 0 || t->cut || t->begun == t->message->head.count || has_run_enough(t->self))
         return false;
     if (!frame_get_len(&t->at, t->end, &len)) {
         t->err = -EBADMSG;
@@ -185,8 +205,14 @@ bool tasks_next(struct tasks *t, struct task *task) {
     while (next_item(t, task)) {
         if (self->pool->config.timeout_ns > 0)
             atomic_store_explicit(&self->slot->since_ns, self->begun_ns, memory_order_relaxed);
-        if (may_begin(self, t->message->head.epoch, task->number))
+        enum may may = may_begin(t, task->number);
+        if (may == MAY)
             return true;
+        if (may == MAY_NO_MORE) {
+            atomic_store_explicit(&self->slot->current, 0, memory_order_release);
+            t->cut = true;
+            return false;
+        }
         struct buf none = {0};
         count_task(t, keep_result(self, t->begun - 1, RESULT_SKIPPED, &none));
     }
@@ -223,7 +249,9 @@ static int run_chunk(struct worker_self *self, const struct received *r) {
     else
         run_each(self, &t);
     note_busy(self);
-    return t.err < 0 ? t.err : flush_results(self);
+    if (t.err < 0)
+        return t.err;
+    return t.cut ? send_results(self, FRAME_CUT) : flush_results(self);
 }
 
 static _Noreturn void leave_failed(struct worker_self *self) {

@@ -75,6 +75,20 @@ function TestReasons.test_chunks_that_were_left_to_the_pool_are_counted_by_their
     lu.assertStrContains(say({ chunk = "auto" }, map, 27), "6 messages of 50 items each for 2 workers; smaller chunks")
 end
 
+function TestReasons.test_where_tasks_are_moved_to_idle_workers_the_size_of_chunks_is_no_reason()
+    local function moves(case)
+        for _, iteration in ipairs(case.iterations) do
+            iteration.chunks = { messages = 6, least = 1, most = 100, stolen = 40 }
+        end
+    end
+    local map = { s = 0.04, busy = { 0.02, 0.04 }, tasks = { 100, 200 }, longest = 0.001 }
+    local text, evidence = say({ chunk = "auto" }, map, 27, { change = moves })
+    lu.assertStrContains(text, "the tasks went to some workers more than to others")
+    lu.assertEquals(evidence.why, "uneven")
+    map = { s = 0.03, busy = { 0.012, 0.03 }, tasks = { 12, 18 }, longest = 0.016 }
+    lu.assertStrMatches(say({ chunk = "auto" }, map, 20, { change = moves }), ".*; put it first")
+end
+
 function TestReasons.test_a_smaller_chunk_that_was_measured_is_named_with_what_it_brings()
     local function case(index, chunk, map)
         return synthetic.busy_case(index, { pool = "builtin", workers = 2, chunk = chunk }, times(9, map), 18)

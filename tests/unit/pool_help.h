@@ -12,12 +12,27 @@
 
 /* ---- items ------------------------------------------------------------------------------------------ */
 
-enum op { TRIPLE, LARGE_RESULT, CUT_RESULT, FAIL, RAISE, EXIT, SPIN, BABBLE, SCRIBBLE, REFUSED };
+enum op {
+    TRIPLE,
+    LARGE_RESULT,
+    CUT_RESULT,
+    FAIL,
+    RAISE,
+    EXIT,
+    SPIN,
+    BABBLE,
+    SCRIBBLE,
+    REFUSED,
+    PAUSE,
+    LINGER,
+    CALL
+};
 
 struct item {
     enum op op;
-    int arg;        /* the signal, the exit code */
-    uint64_t n;     /* the value; or bytes of a large result */
+    int arg; /* the signal, the exit code, microseconds of a pause */
+    uint64_t
+        n; /* the value; bytes of a large result; how many tasks must have begun before this one ends */
     size_t ballast; /* bytes behind the item */
 };
 
@@ -47,14 +62,18 @@ static inline bool is_filled(const uint8_t *bytes, uint64_t seed, size_t n) {
 struct job_context {
     const uint8_t *inherited;
     unsigned inits, runs, finishes; /* how often each was called; this struct is in shared memory */
+    unsigned begun[ITEMS_MAX];      /* and each task, in all maps */
     unsigned init_fails;            /* how many initializers still fail */
     bool finish_fails;
     void (*scribble)(
         void *rings); /* over what the worker shares; then it rings all bells and spins */
     void *rings;
+    void (*call)(void *called, unsigned worker); /* by a task that is told to */
+    void *called;
 };
 
 static uint64_t fixed_sum; /* of the fixed data, once the initializer has seen it */
+static unsigned own_id;
 
 static inline int say(struct buf *out, const char *text) {
     buf_clear(out);
@@ -65,6 +84,7 @@ static inline int job_init(void *ctx, unsigned worker, const uint8_t *fixed, siz
                            struct block *owner, struct buf *out) {
     struct job_context *c = ctx;
     (void)owner;
+    own_id = worker;
     __atomic_fetch_add(&c->inits, 1, __ATOMIC_SEQ_CST);
     unsigned left = __atomic_load_n(&c->init_fails, __ATOMIC_SEQ_CST);
     /* in one step: of two that look at the same time only one may take the last one */
@@ -102,6 +122,11 @@ static inline void ring_all_bells(void) {
             continue;
 }
 
+static inline void linger(const struct job_context *c, uint64_t tasks) {
+    while (__atomic_load_n(&c->runs, __ATOMIC_SEQ_CST) < tasks)
+        usleep(100);
+}
+
 /* A result that is cut: a signal ends the worker while it writes. */
 static inline int cut_result(struct buf *out, uint64_t task, const struct item *item) {
     struct itimerval soon = {.it_value = {0, item->arg}};
@@ -114,8 +139,9 @@ static inline int job_run(void *ctx, uint64_t task, const uint8_t *bytes, size_t
                           struct block *owner, struct buf *out) {
     struct item item;
     struct job_context *c = ctx;
-    (void)task, (void)owner;
+    (void)owner;
     __atomic_fetch_add(&c->runs, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&c->begun[task % ITEMS_MAX], 1, __ATOMIC_SEQ_CST);
     if (len < sizeof item)
         return say(out, "the item is too short");
     memcpy(&item, bytes, sizeof item);
@@ -133,6 +159,9 @@ static inline int job_run(void *ctx, uint64_t task, const uint8_t *bytes, size_t
         for (volatile unsigned i = 0;; i++)
             ;
     case BABBLE: babble(); break;
+    case PAUSE: usleep((useconds_t)item.arg); break;
+    case LINGER: linger(c, item.n); break;
+    case CALL: c->call(c->called, own_id); return item.n > 0 ? fill(out, task, item.n) : 0;
     default: break;
     }
     return buf_add(out, &value, sizeof value);

@@ -17,7 +17,7 @@ static const struct frame_head samples[] = {
      .epoch = UINT32_MAX,
      .busy_ns = 123456},
     {.type = FRAME_FAILED, .first = UINT64_MAX, .len = 1, .busy_ns = UINT64_MAX},
-    {.type = FRAME_VALUE, .len = UINT64_C(1) << 32, .spare = 1},
+    {.type = FRAME_VALUE, .len = UINT64_C(1) << 32, .number = 1},
 };
 #define SAMPLES (sizeof samples / sizeof *samples)
 

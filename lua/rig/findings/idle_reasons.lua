@@ -28,7 +28,7 @@ local function long_task(idle)
     if idle.longest_s >= 0.9 * idle.busy_s / idle.full then
         return "long task", text, "no map is shorter than its longest task: split that one up"
     end
-    return "long task", text, idle.chunk > 1 and "put it first, alone in its message (chunk=1)" or "put it first"
+    return "long task", text, idle.chunk > 1 and not idle.moves and "put it first, alone in its message (chunk=1)" or "put it first"
 end
 
 local function task_s(idle)
@@ -109,7 +109,8 @@ function M.of(idle)
     local is_long = idle.longest_s and idle.longest_s >= LONG_SHARE * idle.most * idle.map_s
         and idle.longest_s >= LONG_TIMES * idle.busy_s / idle.tasks
     if is_long then return long_task(idle) end
-    if idle.tasks / idle.chunk < MESSAGES_EACH * idle.workers and idle.chunk >= 1.5 then return large_chunks(idle) end
+    local is_coarse = idle.tasks / idle.chunk < MESSAGES_EACH * idle.workers and idle.chunk >= 1.5
+    if is_coarse and not idle.moves then return large_chunks(idle) end
     return uneven_tasks(idle)
 end
 

@@ -104,6 +104,16 @@ local function chunk_of(point)
     return messages > 0 and math.max(1, tasks / messages) or 1, false
 end
 
+-- The pool gives an idle worker what another has not begun: the size of messages keeps nobody idle.
+local function moves_tasks(point)
+    for _, case in ipairs(point.cases) do
+        for _, iteration in ipairs(case.iterations) do
+            if iteration.chunks and iteration.chunks.stolen then return true end
+        end
+    end
+    return false
+end
+
 ---@class rig.Idle  what is known of one point; medians over its maps
 ---@field point rig.Point
 ---@field idle number  share of the time that the workers could have worked, at most one a core
@@ -113,6 +123,7 @@ end
 ---@field least number
 ---@field tasks number
 ---@field chunk number  tasks in a message
+---@field moves boolean  tasks that one worker has and has not begun go to another that is idle
 ---@field full integer  workers that can work at a time
 local function judge(point, cores)
     if point.serial or (point.params.workers or 1) < 2 then return nil end
@@ -127,6 +138,7 @@ local function judge(point, cores)
         found[name] = median_of(samples, name)
     end
     found.chunk, found.chunk_asked = chunk_of(point)
+    found.moves = moves_tasks(point)
     return found
 end
 
