@@ -60,8 +60,10 @@ bool steal_tasks(struct pool *p, struct batch *b) {
         return false;
     struct loot loot = find_most(p, b);
     struct chunk *c = loot.chunk;
-    uint32_t n = loot.left - loot.left / 2, keep = c ? c->count - n : 0;
-    if (n == 0 || n * p->task_ns < STEAL_LEAST_NS || chunk_split(c, keep) < 0)
+    if (c == NULL)
+        return false;
+    uint32_t n = loot.left - loot.left / 2, keep = c->count - n;
+    if (n * p->task_ns < STEAL_LEAST_NS || chunk_split(c, keep) < 0)
         return false;
     if (!cut_short(loot.from, c, keep)) {
         chunk_unsplit(c);

@@ -56,4 +56,18 @@ function TestSymbols.test_the_executable_shows_rig_h_and_lua_to_what_it_loads()
     end
 end
 
+-- core/cmake/lua_place.c: the same script takes up to a tenth longer where our own code decides where Lua's lies.
+function TestSymbols.test_the_code_of_lua_lies_the_same_way_whatever_stands_before_it()
+    local path = assert(os.getenv "RIG_BUILD_DIR") .. "/rig"
+    local pipe <close> = assert(io.popen("nm " .. rigtest.quote(path)))
+    local at = {}
+    for line in pipe:lines() do
+        local address, name = line:match "^(%x+) %a ([%w_]+)$"
+        if name then at[name] = tonumber(address, 16) end
+    end
+    lu.assertEquals(at.rig_lua_begins % 64, 32)
+    local distance = at.lua_callk - at.rig_lua_begins -- lapi.o, the first of Lua's, has 13 KB of code
+    lu.assertTrue(distance > 0 and distance < 16384, "Lua's code does not begin behind rig_lua_begins")
+end
+
 os.exit(lu.LuaUnit.run())

@@ -28,7 +28,8 @@ local function long_task(idle)
     if idle.longest_s >= 0.9 * idle.busy_s / idle.full then
         return "long task", text, "no map is shorter than its longest task: split that one up"
     end
-    return "long task", text, idle.chunk > 1 and not idle.moves and "put it first, alone in its message (chunk=1)" or "put it first"
+    local has_company = idle.chunk > 1 and not idle.moves
+    return "long task", text, has_company and "put it first, alone in its message (chunk=1)" or "put it first"
 end
 
 local function task_s(idle)

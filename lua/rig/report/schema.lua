@@ -68,7 +68,8 @@ local phases = object({
 local iteration = object({
     result = optional(scalar), right = optional(flag), ready = optional(count), tasks_by_worker = list(count),
     outcomes = optional(outcomes), busy_by_worker_s = optional(list(number)), longest_task_s = optional(number),
-    chunks = optional(object({ messages = count, least = count, most = count, stolen = optional(count) })), suspended = optional(flag),
+    chunks = optional(object({ messages = count, least = count, most = count, stolen = optional(count) })),
+    suspended = optional(flag),
 })
 
 local noise = object({
