@@ -85,7 +85,8 @@ static int take_records(struct pool *p, struct worker *w, const struct frame_hea
         if (c == NULL)
             continue;
         uint32_t place = (uint32_t)(r.task - c->first);
-        if (place > c->ended) /* a worker runs a chunk's tasks in their order */
+        /* a worker runs a chunk's tasks in their order, and not before it has all of it */
+        if (place > c->ended || c->message.waiting)
             return -EBADMSG;
         w->ended_tasks++;
         end_task(w, c, &r);
@@ -115,6 +116,8 @@ static int give_back_cut(struct pool *p, struct worker *w, uint32_t number) {
     struct chunk *c = p->config.channel->shared ? NULL : w->chunks.first;
     if (c == NULL || c->number != number)
         return 0;
+    if (c->message.waiting)
+        return -EBADMSG;
     int err = is_settled(c) ? 0 : chunk_retry(c);
     chunk_remove(&w->chunks, c);
     chunk_release(p, c);

@@ -20,6 +20,7 @@ void message_free(struct message *m) {
 void outbox_add(struct outbox *o, struct message *m) {
     m->head.len = buf_size(&m->body);
     m->next = NULL;
+    m->waiting = true;
     frame_seal(&m->head);
     if (o->last != NULL)
         o->last->next = m;
@@ -38,6 +39,7 @@ void outbox_drop_first(struct outbox *o) {
     o->first = m->next;
     if (o->first == NULL)
         o->last = NULL;
+    m->waiting = false;
     if (!m->kept)
         message_free(m);
 }
@@ -59,6 +61,7 @@ void outbox_forget(struct outbox *o, struct message *m) {
     }
     if (o->last == m)
         o->last = before;
+    m->waiting = false;
 }
 
 void outbox_advance(struct outbox *o, size_t n) {

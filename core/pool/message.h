@@ -10,7 +10,8 @@ struct message {
     struct frame_head head; /* sealed when it is sent */
     struct buf body;
     struct message *next;
-    bool kept; /* belongs to somebody who may send it again: an outbox lets go of it unfreed */
+    bool kept;    /* belongs to somebody who may send it again: an outbox lets go of it unfreed */
+    bool waiting; /* in an outbox: not all of it is out */
 };
 
 struct received {
