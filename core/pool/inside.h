@@ -53,6 +53,7 @@ struct chunk {
     uint32_t count, ended;
     uint32_t attempt; /* from 1: which one this is of its tasks */
     uint32_t number;  /* which message of tasks to its worker this is, from 1 */
+    uint32_t pass;    /* in which pass of handing out it was given */
 };
 
 struct chunk_list {
@@ -146,6 +147,7 @@ struct pool {
     size_t n_polls, cap_polls; /* n_polls is 0 when there was no wait */
     int at_channel;            /* where in polls the channel's begin, as far as it cares */
     unsigned turns;            /* steps */
+    uint32_t passes;           /* of handing out */
     int64_t looked_ns;         /* when the descriptors were last looked at */
     int64_t attended_ns;       /* when we last waited for workers; with a time limit only */
 };

@@ -119,6 +119,7 @@ static int give_back_cut(struct pool *p, struct worker *w, uint32_t number) {
     if (c->message.waiting)
         return -EBADMSG;
     int err = is_settled(c) ? 0 : chunk_retry(c);
+    w->given -= c->count - c->ended; /* for max_tasks: it will not run these */
     chunk_remove(&w->chunks, c);
     chunk_release(p, c);
     return err;
@@ -191,6 +192,8 @@ static bool end_current(struct pool *p, struct worker *w, const struct proc_end 
     struct chunk *c = chunk_open(chunks_of(p, w), epoch, current - 1);
     if (c == NULL || c->first + c->ended != current - 1)
         return false; /* its result is here */
+    if (!p->config.channel->shared && atomic_load(&w->slot->progress) >> 32 != c->number)
+        return false; /* it was about to begin it in an earlier message, from which it was taken */
     end_dead(w, c, end, w->doomed ? w->doom : OUTCOME_DIED);
     return true;
 }
@@ -317,6 +320,7 @@ int map_dispatch(struct pool *p, struct batch *b) {
     if (p->config.channel->shared)
         return dispatch_shared(p, b);
     unsigned most = depth(p);
+    p->passes++;
     for (unsigned level = least_held(p) + 1; level <= most; level++) {
         for (unsigned i = 0; i < p->config.workers; i++) {
             struct worker *w = &p->workers[i];
@@ -329,6 +333,7 @@ int map_dispatch(struct pool *p, struct batch *b) {
                 return 0;
             w->given += c->count;
             c->number = (uint32_t)++w->given_messages;
+            c->pass = p->passes;
             chunk_append(&w->chunks, c);
             p->config.channel->send(p, w, &c->message);
         }

@@ -27,8 +27,18 @@ static bool has_places(const struct worker *w) {
 struct loot {
     struct worker *from;
     struct chunk *chunk;
-    uint32_t left; /* tasks of it that are not begun */
+    uint32_t left; /* tasks of it that may be taken */
 };
+
+/* Tasks of c that may be taken. Not of what was given only now: whoever has it has not had the time to begin. One that a
+ * worker with nothing before it has not begun either stays with it, or it would go round among those who are idle. (A cut of
+ * message 0, after four thousand million others, would look like none.) */
+static uint32_t left_of(const struct pool *p, const struct worker *w, const struct chunk *c) {
+    if (c->pass == p->passes || c->number == 0)
+        return 0;
+    uint32_t begun = begun_of(w, c), stays = c == w->chunks.first && begun == 0;
+    return c->count > begun + stays ? c->count - begun - stays : 0;
+}
 
 static struct loot find_most(struct pool *p, const struct batch *b) {
     struct loot most = {.left = 0};
@@ -36,7 +46,7 @@ static struct loot find_most(struct pool *p, const struct batch *b) {
         struct worker *w = &p->workers[i];
         struct chunk *c = !w->doomed && has_places(w) ? w->chunks.first : NULL;
         for (; c != NULL; c = c->next) {
-            uint32_t left = c->batch == b ? c->count - begun_of(w, c) : 0;
+            uint32_t left = c->batch == b ? left_of(p, w, c) : 0;
             if (left > most.left)
                 most = (struct loot){w, c, left};
         }

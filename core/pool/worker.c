@@ -148,7 +148,7 @@ static bool is_skipped(const struct slot *slot, uint64_t key) {
 static bool is_cut(const struct tasks *t) {
     uint32_t number = (uint32_t)t->self->messages;
     uint64_t cut = atomic_load(&t->self->slot->cut[number % SLOT_CUTS]);
-    return (uint32_t)(cut >> 32) == number && t->begun > (uint32_t)cut;
+    return number != 0 && (uint32_t)(cut >> 32) == number && t->begun > (uint32_t)cut;
 }
 
 /* Says that it begins a task, then looks whether it may: the coordinator does these two the other way
@@ -158,7 +158,7 @@ enum may { MAY, MAY_NOT, MAY_NO_MORE };
 static enum may may_begin(struct tasks *t, uint64_t task) {
     struct worker_self *self = t->self;
     struct slot *slot = self->slot;
-    store(&slot->progress, self->messages << 32 | t->begun);
+    store(&slot->progress, (uint64_t)(uint32_t)self->messages << 32 | t->begun);
     atomic_store(&slot->current, task + 1);
     /* it is about to be killed, or the coordinator was late */
     while (atomic_load(&slot->halt) != 0) {

@@ -124,6 +124,57 @@ static void what_a_worker_leaves_in_doubt_comes_back(void **state) {
     each_channel(check_left, 3);
 }
 
+/* With fewer tasks than workers nobody who is idle takes what another was given only now. */
+static void check_few(struct rig_pool *r) {
+    for (uint64_t n = 1; n < 5; n++) {
+        pauses(n, 3000);
+        assert_int_equal(map_run(r, true), 0);
+        map_check(r);
+        assert_int_equal(pool_chunks(r->pool).messages, n);
+        assert_int_equal(pool_chunks(r->pool).stolen, 0);
+    }
+}
+
+static void few_tasks_do_not_go_round_among_many_workers(void **state) {
+    (void)state;
+    each_channel(check_few, 5);
+}
+
+/* What came back from a worker counts no more towards what it may run in its life: else it would get nothing more, and
+ * not leave either. */
+static void what_a_worker_left_is_not_counted_as_its_own(void **state) {
+    (void)state;
+    struct rig_pool r = prepared("socket", "inherit", 1, 0);
+    r.config.max_tasks = 200;
+    open_pool(&r);
+    learn(&r);
+    check_left(&r);
+    for (int i = 0; i < 10; i++) {
+        pauses(40, 0);
+        assert_int_equal(map_run(&r, true), 0);
+        map_check(&r);
+    }
+    assert_int_equal(counters_of(&r).renewed, (40 + 80 + 400) / 200);
+    assert_int_equal(pool_close(r.pool), 0);
+    release(&r);
+}
+
+/* One message each, and then a fresh worker. */
+static void a_worker_of_one_message_never_finds_it_empty(void **state) {
+    (void)state;
+    struct rig_pool r = prepared("socket", "inherit", 6, 0);
+    r.config.max_messages = 1;
+    open_pool(&r);
+    learn(&r);
+    for (int i = 0; i < 20; i++) {
+        pauses(1 + (uint64_t)i % 8, 1000);
+        assert_int_equal(map_run(&r, true), 0);
+        map_check(&r);
+    }
+    assert_int_equal(pool_close(r.pool), 0);
+    release(&r);
+}
+
 static void check_none_moved(const char *channel, uint32_t chunk, uint64_t messages) {
     struct rig_pool r = opened(channel, "inherit", 2, chunk);
     pauses(20, PAUSE_US);
@@ -150,6 +201,9 @@ int main(void) {
         CLEAN_TEST(one_that_lingers_keeps_nothing_of_a_longer_map_either),
         CLEAN_TEST(every_task_begins_once),
         CLEAN_TEST(what_a_worker_leaves_in_doubt_comes_back),
+        CLEAN_TEST(few_tasks_do_not_go_round_among_many_workers),
+        CLEAN_TEST(what_a_worker_left_is_not_counted_as_its_own),
+        CLEAN_TEST(a_worker_of_one_message_never_finds_it_empty),
         CLEAN_TEST(messages_of_a_size_that_was_asked_for_stay_as_they_are),
     };
     sys_init(&sys, &sys_kernel);
