@@ -106,12 +106,17 @@ static inline int vanishes(pid_t pid) {
     return 0;
 }
 
-/* Stops a process, and returns when it stands still: until then it may take one more message. */
-static inline void stop_process(pid_t pid) {
-    assert_int_equal(kill(pid, SIGSTOP), 0);
+/* Waits until a process that is sent SIGSTOP, by us or by itself, stands still. */
+static inline void await_stopped(pid_t pid) {
     int parent;
     for (int64_t end = hang(); state_of(pid, &parent) != 'T'; nap_ms(1))
         assert_true(clock_now_ns() < end);
+}
+
+/* Stops a process, and returns when it stands still: until then it may take one more message. */
+static inline void stop_process(pid_t pid) {
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    await_stopped(pid);
 }
 
 /* The kernel's table, to be changed by the test, and a struct sys over it. */

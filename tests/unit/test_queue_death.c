@@ -153,8 +153,10 @@ static void one_that_stands_still_holds_up_nobody_else(void **state) {
     queue_put(&q, sized(20 * LARGE, 0));
     for (int64_t end = hang(); q.outbox.bytes > 20 * LARGE - 50000 && clock_now_ns() < end;)
         assert_int_equal(queue_flush(&q), 1);
+    await_stopped(taking.pid); /* or the next reader could take the large message first */
     faulty_begin()->sendmsg = die_writing;
     start_user(&giving, write_one_large, &back, NULL);
+    await_stopped(giving.pid);
     faulty_begin();
     start_user(&reader, echo, &q, &back);
     start_writer(&writer, &t);
