@@ -59,12 +59,12 @@ void push_report(lua_State *L, const struct pool *p, int failures) {
     push_account(L, pool_account(p), failures);
     set_int(L, "ready", pool_ready(p));
     struct chunk_stats chunks = pool_chunks(p);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     set_int(L, "messages", (int64_t)chunks.messages);
     set_int(L, "least", chunks.least);
+    set_int(L, "most", chunks.most);
     if (chunks.stolen >= 0)
         set_int(L, "stolen", chunks.stolen);
-    set_int(L, "most", chunks.most);
     lua_setfield(L, -2, "chunks");
     set_seconds(L, "longest_task_s", (int64_t)pool_longest_ns(p));
     unsigned workers = pool_account(p)->workers;

@@ -21,9 +21,8 @@ enum frame_type {
 };
 
 #define FRAME_STREAMED 1 /* the body comes through the descriptor sent along (see queue) */
-#define FRAME_CUT \
-    2 /* results: the worker has left the message of tasks, as it was told to (see steal) */
-#define FRAME_LEN_MAX (UINT64_C(1) << 46)
+#define FRAME_CUT      2 /* results: the worker leaves its message as it was told to (see steal) */
+#define FRAME_LEN_MAX  (UINT64_C(1) << 46)
 
 struct frame_head {
     uint32_t magic;

@@ -270,6 +270,10 @@ static int next_chunk(struct pool *p, struct batch *b, uint32_t most, struct chu
     return next_of(b, true, most, out);
 }
 
+static int next_for_idle(struct pool *p, struct batch *b, uint32_t most, struct chunk **out) {
+    return next_chunk(p, b, most, out) || (steal_tasks(p, b) && next_chunk(p, b, most, out));
+}
+
 /* What goes out behind a message that its worker has not ended: of b itself only, which has to wait for
  * that one anyway, and not if b is submitted tasks: nobody says that the one before is short. */
 static int next_ahead(struct batch *b, uint32_t most, struct chunk **out) {
@@ -328,8 +332,7 @@ int map_dispatch(struct pool *p, struct batch *b) {
             struct chunk *c;
             if (n == 0 || !has_room(w, b, level))
                 continue;
-            if (!(level == 1 ? next_chunk(p, b, n, &c) : next_ahead(b, n, &c)) &&
-                !(level == 1 && steal_tasks(p, b) && next_chunk(p, b, n, &c)))
+            if (!(level == 1 ? next_for_idle(p, b, n, &c) : next_ahead(b, n, &c)))
                 return 0;
             w->given += c->count;
             c->number = (uint32_t)++w->given_messages;

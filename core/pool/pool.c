@@ -229,7 +229,7 @@ int worker_ended(struct pool *p, struct worker *w, const struct proc_end *end) {
         err = tell_one_to_stop(p, w); /* it may have taken the word that was for another */
     if (err < 0 || w->leaving)
         return err;
-    p->early_deaths = fresh && !had_task && !has_retired(w) ? p->early_deaths + 1 : 0;
+    p->early_deaths = fresh && !had_task ? p->early_deaths + 1 : 0;
     worker_say_end(w, end, p->last_end, sizeof p->last_end);
     if (p->early_deaths >= EARLY_DEATHS_MAX)
         return give_up(p);

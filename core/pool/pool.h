@@ -167,8 +167,7 @@ const struct account *batch_account(const struct batch *b);
 struct chunk_stats {
     uint64_t messages;
     uint32_t least, most;
-    int64_t
-        stolen; /* tasks that one worker had been given, and another ran; -1: such a pool moves none */
+    int64_t stolen; /* tasks given to one worker and run by another; -1: none are moved here */
 };
 
 const struct account *pool_account(const struct pool *p); /* of the last map */

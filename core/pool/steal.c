@@ -30,9 +30,9 @@ struct loot {
     uint32_t left; /* tasks of it that may be taken */
 };
 
-/* Tasks of c that may be taken. Not of what was given only now: whoever has it has not had the time to begin. One that a
- * worker with nothing before it has not begun either stays with it, or it would go round among those who are idle. (A cut of
- * message 0, after four thousand million others, would look like none.) */
+/* Tasks of c that may be taken. Not of what was given only now: whoever has it has not had the time to begin. One task
+ * stays with a worker that has nothing before it, or it would go round among those who are idle; so a worker's first
+ * message is never found empty. (A cut of message 0, after four thousand million others, would look like none.) */
 static uint32_t left_of(const struct pool *p, const struct worker *w, const struct chunk *c) {
     if (c->pass == p->passes || c->number == 0)
         return 0;

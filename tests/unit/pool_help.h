@@ -30,9 +30,8 @@ enum op {
 
 struct item {
     enum op op;
-    int arg; /* the signal, the exit code, microseconds of a pause */
-    uint64_t
-        n; /* the value; bytes of a large result; how many tasks must have begun before this one ends */
+    int arg;        /* the signal, the exit code, microseconds of a pause */
+    uint64_t n;     /* the value; bytes of a large result; tasks to wait for */
     size_t ballast; /* bytes behind the item */
 };
 

@@ -6,13 +6,16 @@
 
 #define PAUSE_US 200 /* so long that any number of tasks is worth a message */
 
-/* So that the pool knows how long a task takes, and sends several at once. */
+static void pauses(uint64_t n, int us) {
+    map_begin(n);
+    for (uint64_t i = 0; i < n; i++)
+        map.items[i] = (struct item){.op = PAUSE, .arg = us, .n = i};
+}
+
+/* What it would learn from tasks: so long that several go out at once, however slow the machine is. */
 static void learn(struct rig_pool *r) {
-    map_begin(40);
-    for (uint64_t i = 0; i < map.n; i++)
-        map.items[i] = (struct item){.op = PAUSE, .arg = PAUSE_US, .n = i};
-    assert_int_equal(map_run(r, true), 0);
-    map_check(r);
+    assert_int_equal(pool_wait_ready(r->pool, hang()), 0);
+    r->pool->task_ns = PAUSE_US * 1e3;
 }
 
 static void each_channel(void (*check)(struct rig_pool *r), unsigned workers) {
@@ -20,18 +23,11 @@ static void each_channel(void (*check)(struct rig_pool *r), unsigned workers) {
         if ((*c)->shared)
             continue;
         struct rig_pool r = opened((*c)->name, "inherit", workers, 0);
-        assert_int_equal(pool_wait_ready(r.pool, hang()), 0);
         learn(&r);
         check(&r);
         assert_int_equal(pool_close(r.pool), 0);
         release(&r);
     }
-}
-
-static void pauses(uint64_t n, int us) {
-    map_begin(n);
-    for (uint64_t i = 0; i < n; i++)
-        map.items[i] = (struct item){.op = PAUSE, .arg = us, .n = i};
 }
 
 /* The first task ends when all the others have begun; those behind it in its message, too. */
@@ -72,17 +68,22 @@ static unsigned random_of(unsigned n) {
     return (drawn >> 8) % n;
 }
 
+static void run_once(struct rig_pool *r, bool hint) {
+    memset(r->context->begun, 0, sizeof r->context->begun);
+    assert_int_equal(map_run(r, hint), 0);
+    map_check(r);
+    for (uint64_t i = 0; i < map.n; i++)
+        assert_int_equal(r->context->begun[i], 1);
+}
+
 static void check_once(struct rig_pool *r) {
     int64_t stolen = 0;
     for (int round = 0; round < 60; round++) {
         pauses(1 + random_of(80), 0);
         for (uint64_t i = 0; i < map.n; i++)
             map.items[i].arg = (int)(random_of(10) == 0 ? random_of(2000) : random_of(60));
-        memset(r->context->begun, 0, sizeof r->context->begun);
-        assert_int_equal(map_run(r, round % 2), 0);
-        map_check(r);
-        for (uint64_t i = 0; i < map.n; i++)
-            assert_int_equal(r->context->begun[i], 1);
+        learn(r);
+        run_once(r, round % 2);
         stolen += pool_chunks(r->pool).stolen;
     }
     assert_true(stolen > 0);
@@ -110,11 +111,8 @@ static void check_left(struct rig_pool *r) {
     for (size_t k = 0; k < 2; k++) {
         pauses(40, 0);
         map.items[2] = map.items[30] = (struct item){.op = CALL, .n = sizes[k]};
-        memset(r->context->begun, 0, sizeof r->context->begun);
-        assert_int_equal(map_run(r, true), 0);
-        map_check(r);
-        for (uint64_t i = 0; i < map.n; i++)
-            assert_int_equal(r->context->begun[i], 1);
+        learn(r);
+        run_once(r, true);
     }
 }
 
@@ -154,7 +152,7 @@ static void what_a_worker_left_is_not_counted_as_its_own(void **state) {
         assert_int_equal(map_run(&r, true), 0);
         map_check(&r);
     }
-    assert_int_equal(counters_of(&r).renewed, (40 + 80 + 400) / 200);
+    assert_int_equal(counters_of(&r).renewed, (80 + 400) / 200);
     assert_int_equal(pool_close(r.pool), 0);
     release(&r);
 }
@@ -168,6 +166,7 @@ static void a_worker_of_one_message_never_finds_it_empty(void **state) {
     learn(&r);
     for (int i = 0; i < 20; i++) {
         pauses(1 + (uint64_t)i % 8, 1000);
+        learn(&r);
         assert_int_equal(map_run(&r, true), 0);
         map_check(&r);
     }
