@@ -275,8 +275,9 @@ function TestExecutables.test_seed_and_verify_are_theirs()
 end
 
 function TestExecutables.test_a_calibrated_body()
-    scenario 'calibrate = true, body = function(_, _, n) local t = 0 for i = 1, n * 10 do t = t + i end end'
-    wants(rig("ab", RIG, RIG, SCENARIO, "--budget", rigtest.budget(4), "--json", OUT), 0)
+    scenario 'calibrate = "2ms", body = function(_, _, n) local t = 0 for i = 1, n * 10 do t = t + i end end'
+    -- so large an effect is told from none at the first look, far within the budget
+    wants(rig("ab", RIG, RIG, SCENARIO, "--min-effect", "90%", "--budget", "60s", "--json", OUT), 0)
     lu.assertTrue(times(document())[1].pairs > 0)
 end
 
