@@ -137,16 +137,13 @@ static inline void on_alarm(int sig) {
 }
 
 /* Signals at 1 kHz, which interrupt every call that waits; 0 ends them. Under valgrind, which would do nothing but
- * deliver them, at 50 Hz. */
+ * deliver them, at 50 Hz. The handler stays: valgrind may deliver the last one late. */
 static inline void alarm_storm(int on) {
-    struct sigaction act = {.sa_handler = on ? on_alarm : SIG_DFL};
+    struct sigaction act = {.sa_handler = on_alarm};
     int every_us = on ? many(1000, 20000) : 0;
     struct itimerval timer = {.it_interval = {0, every_us}, .it_value = {0, every_us}};
-    if (on)
-        sigaction(SIGALRM, &act, NULL);
+    sigaction(SIGALRM, &act, NULL);
     setitimer(ITIMER_REAL, &timer, NULL);
-    if (!on)
-        sigaction(SIGALRM, &act, NULL);
 }
 
 #endif
