@@ -6,6 +6,7 @@ local axes_of = require "rig.axes"
 local core = require "rig.core"
 local pools = require "rig.pools"
 local rig = require "rig"
+local rigtest = require "rigtest"
 local worker = require "rig.worker"
 
 local N, RETRY = 60, 2
@@ -205,6 +206,36 @@ function TestLibrary.test_single_tasks_and_lazy_ones_are_tried_again()
         lu.assertErrorMsgContains("never", pool.apply, pool, 7)
         lu.assertEquals(ran[7], RETRY + 1, preset)
     end)
+end
+
+-- Fresh processes find the function by its name, and count attempts in a file.
+function TestLibrary.test_fresh_processes_try_again_too()
+    for _, changes in ipairs { {}, { chunk = 4 }, { channel = "ring" }, { channel = "queue", delivery = "queue" } } do
+        local name = ("spawn channel=%s chunk=%s"):format(changes.channel, changes.chunk)
+        os.remove "begun"
+        local spec = { preset = "spawn", module = "fault_jobs", map = "third", workers = 2, retry = RETRY }
+        for key, value in pairs(changes) do spec[key] = value end
+        local pool <close> = assert(rig.pool(spec))
+        local ok, problem = pcall(pool.map, pool, 20)
+        lu.assertFalse(ok, name)
+        lu.assertEquals({ #problem.failures, problem.failures[1].task }, { 1, 7 }, name)
+        local begun = {}
+        for item in rigtest.read "begun":gmatch "%d+" do begun[item] = (begun[item] or 0) + 1 end
+        for item = 1, 20 do
+            local again = (item == 7 or item == 10 or item == 15) and RETRY or 0
+            lu.assertEquals(begun[tostring(item)], 1 + again, name .. " item " .. item)
+            lu.assertEquals(problem.results[item], item ~= 7 and 2 * item or nil, name)
+        end
+        local outcomes = {}
+        for _, failure in ipairs(problem.report.failures) do
+            local list = outcomes[failure.task] or {}
+            outcomes[failure.task], list[failure.attempt] = list, failure.outcome
+        end
+        lu.assertEquals(outcomes,
+            { [7] = { "error", "error", "error" }, [10] = { "error", "error" }, [15] = { "died", "died" } }, name)
+        assert(pool:close())
+    end
+    os.remove "begun"
 end
 
 -- However many attempts there are, the one that ends a task is known: more of them than a report keeps.

@@ -40,6 +40,23 @@ function M.death(item)
     return item
 end
 
+local function times_begun(item)
+    local file <close> = io.open "begun"
+    local n = 0
+    for line in file and file:lines() or function() end do n = n + (line == tostring(item) and 1 or 0) end
+    return n
+end
+
+-- The third attempt at these works: of one of them the first two raise, of the other they end the worker.
+function M.third(item)
+    local earlier = times_begun(item)
+    M.note(item)
+    if item == 10 and earlier < 2 then error("not yet", 0) end
+    if item == 15 and earlier < 2 then hit_myself "KILL" end
+    if item == 7 then error("never", 0) end
+    return item * 2
+end
+
 function M.init_fails() error "no such weights" end
 
 local function raises(item) error("cannot take " .. item) end
