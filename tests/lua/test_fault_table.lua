@@ -282,7 +282,9 @@ local WRITTEN_IN_C = { serial = NO_WORKER, builtin = AFTER_A_WHILE, shm = AFTER_
 
 function TestTime.test_a_worker_that_stands_still_before_it_holds_the_data_is_replaced()
     each("worker stops before it is ready", WRITTEN_IN_C, function(name)
-        local pool <close> = open(name, "sum", { timeout = 0.5, fixed = core.array("i64", 200000, 2) })
+        local pool <close> = open(name, "sum", {
+            timeout = rigtest.patience(0.5), fixed = core.array("i64", 200000, 2),
+        })
         local aim = outside.aim(idle_pid(pool), core.getpid())
         outside.hit(aim, 19)
         outside.drop(aim)

@@ -89,7 +89,7 @@ end
 
 function TestStages.test_standing_still_is_a_timeout_or_a_delay()
     local case = passes('faults = { { stop = true, worker = 2, iteration = 2 } }, expect_outcomes = { timeout = 1 }',
-        "timeout=300ms")
+        "timeout=" .. rigtest.budget(0.3))
     lu.assertEquals(case.outcomes.timeout, 1)
     case = passes('faults = { { stop = "100ms", worker = 2 }, { hang = "100ms", at_task = 5 } }')
     lu.assertEquals(case.outcomes.ok, 3 * N)
@@ -100,7 +100,7 @@ end
 
 function TestStages.test_a_hang_without_workers_ends_at_the_time_limit()
     local case = passes('faults = { { hang = true, at_task = 5, iteration = 2 } }, expect_outcomes = { timeout = 1 }',
-        "pool=serial", "timeout=200ms")
+        "pool=serial", "timeout=" .. rigtest.budget(0.2))
     lu.assertEquals(case.outcomes.timeout, 1)
     lu.assertEquals(case.outcomes.ok, 3 * N - 1)
 end

@@ -6,6 +6,7 @@ local lu = require "luaunit"
 local core = require "rig.core"
 local outside = require "rigtest.outside"
 local pooltest = require "pooltest"
+local rigtest = require "rigtest"
 
 local failure_of, check_outcomes, hit_myself = pooltest.failure_of, pooltest.check_outcomes, pooltest.hit_myself
 
@@ -298,8 +299,9 @@ function TestTimeLimit.test_endless_loops_and_stopped_workers_are_ended()
 end
 
 function TestTimeLimit.test_is_for_one_task_and_not_for_a_chunk()
+    local limit = rigtest.patience(1)
     local pool <close> = pooltest.plain {
-        workers = 1, chunk = 7, timeout = 1, map = function() core.sleep(0.25) return true end,
+        workers = 1, chunk = 7, timeout = limit, map = function() core.sleep(limit / 4) return true end,
     }
     local _, report = pool:run(7)
     check_outcomes(report, 7, {}, "")
@@ -317,7 +319,8 @@ end
 
 local function stop_before_the_data(axes)
     local pool <close> = pooltest.open(axes, {
-        workers = 2, timeout = 0.5, fixed = core.array("i64", 1000000, 1), map = function(item) return item end,
+        workers = 2, timeout = rigtest.patience(0.5), fixed = core.array("i64", 1000000, 1),
+        map = function(item) return item end,
     })
     pooltest.stop(outside.children()[1]) -- nothing goes out before we wait
     assert(pool:wait_ready())
@@ -368,14 +371,15 @@ end
 
 -- 8 MiB are more than any channel holds: the worker waits until somebody takes them.
 function TestTimeLimit.test_a_result_that_nobody_takes_is_no_task_that_takes_long()
+    local limit = rigtest.patience(1)
     pooltest.each({ delivery = "inherit", chunk = 1 }, function(axes)
         local pool <close> = pooltest.ready(axes, {
-            workers = 1, timeout = 1, map = function() return ("x"):rep(8 << 20) end,
+            workers = 1, timeout = limit, map = function() return ("x"):rep(8 << 20) end,
         })
         local each = pool:lazy(3, true, 3, 1 << 30, error)
         for i = 1, 3 do
             lu.assertEquals(each(), i, axes.name)
-            if i == 1 then core.sleep(1.1) end
+            if i == 1 then core.sleep(limit + 0.1) end
         end
         assert(pool:close())
         lu.assertEquals(pool:stats().replaced, 0, axes.name)

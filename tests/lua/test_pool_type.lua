@@ -164,7 +164,8 @@ end
 
 -- Nothing in Lua can end it: this takes its time in C.
 function TestOutcomes.test_a_c_function_that_takes_too_long_is_ended_from_outside()
-    local pool = open(by_hand(), { timeout = 0.2, map = function(item)
+    local limit = rigtest.patience(0.2)
+    local pool = open(by_hand(), { timeout = limit, map = function(item)
         if item == 2 then core.spin(1e6) end
         return item
     end })
@@ -172,17 +173,18 @@ function TestOutcomes.test_a_c_function_that_takes_too_long_is_ended_from_outsid
     lu.assertEquals(failure.report.outcomes, { ok = 5, error = 0, timeout = 1, died = 0, cancelled = 0 })
     lu.assertEquals({ got[1], got[6] }, { 1, 6 })
     lu.assertEquals({ failure.failures[1].task, failure.failures[1].signal }, { 2, 9 })
-    lu.assertEquals(failure.failures[1].message, "took longer than timeout = 0.2 s")
+    lu.assertEquals(failure.failures[1].message, ("took longer than timeout = %g s"):format(limit))
     lu.assertEquals(map(pool, { 7, 8, 9 }), { 7, 8, 9 })
     assert(pool:close())
     lu.assertEquals(pool:stats().replaced, 1)
 end
 
 function TestOutcomes.test_an_initializer_that_takes_too_long_in_c_ends_the_wait()
-    local pool <close> = open(by_hand(), { timeout = 0.2, init = function() core.spin(1e6) end })
+    local limit = rigtest.patience(0.2)
+    local pool <close> = open(by_hand(), { timeout = limit, init = function() core.spin(1e6) end })
     local ok, message = pool:wait_ready()
     lu.assertNil(ok)
-    lu.assertStrMatches(message, "worker %d %(pid %d+%) init took longer than timeout = 0.2 s")
+    lu.assertStrMatches(message, ("worker %%d %%(pid %%d+%%) init took longer than timeout = %g s"):format(limit))
 end
 
 -- One worker after the other, so that nobody else's line tells that one of them does not move.
@@ -220,11 +222,13 @@ function TestOutcomes.test_one_that_stands_still_without_the_data_is_ended()
         for id = 1, pool.workers do lines.begin(id, id == 2) end
         return lines
     end
-    local pool = open(spec, { workers = 2, timeout = 0.3, fixed = core.array("i64", 4000000, 1) })
+    local limit = rigtest.patience(0.3)
+    local pool = open(spec, { workers = 2, timeout = limit, fixed = core.array("i64", 4000000, 1) })
     assert(pool:wait_ready())
     local got, failure = map(pool, 6)
     lu.assertEquals(failure.report.outcomes, { ok = 5, error = 0, timeout = 1, died = 0, cancelled = 0 })
-    lu.assertStrMatches(failure.failures[1].message, "worker 2 %(pid %d+%) stood still for longer than timeout = 0.3 s")
+    lu.assertStrMatches(failure.failures[1].message,
+        ("worker 2 %%(pid %%d+%%) stood still for longer than timeout = %g s"):format(limit))
     lu.assertEquals(got[6], 6)
     assert(pool:close())
     lu.assertEquals(pool:stats().replaced, 1)

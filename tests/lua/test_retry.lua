@@ -114,7 +114,7 @@ function TestRetry.test_a_time_limit_ends_an_attempt()
     for _, subject in ipairs { SUBJECTS[1], SUBJECTS[2], SUBJECTS[5], SUBJECTS[9] } do
         local _, report, ran, stats = run(subject, function(item, attempt)
             while item == 20 and attempt == 1 do end -- for ever
-        end, { timeout = 0.3 })
+        end, { timeout = rigtest.patience(0.5) })
         check_attempts(subject, report, ran, stats, { [20] = 1 })
         lu.assertEquals(attempts_of(report)[20][1].outcome, "timeout")
         lu.assertEquals(report.outcomes.ok, N)
