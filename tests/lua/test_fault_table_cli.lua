@@ -235,11 +235,17 @@ function TestDelivery.test_the_articles_broken_pipe_is_named_and_every_iteration
         workers = 4, items = 8, iterations = 3, fixed = function() return rig.array("i64", %d, 50) end,
         map = function(item) return item end, reduce = rig.sum, expect = 36,]]):format(n))
     rigtest.write(FILE, (rigtest.read(FILE):gsub("iterations = 1,", "", 1)))
-    local got = run("custom", "--json", "out.json")
-    lu.assertEquals(got.exit, 0, got.out .. got.err)
-    lu.assertNotStrContains(got.out .. got.err, "roken pipe")
-    local case = document "out.json".cases[1]
-    lu.assertTrue(case.undelivered.workers > 0 and case.undelivered.bytes >= 8 * n, got.out)
+    local got, case
+    for _ = 1, 5 do -- on a busy machine the results may be later than the data
+        got = run("custom", "--json", "out.json")
+        lu.assertEquals(got.exit, 0, got.out .. got.err)
+        lu.assertNotStrContains(got.out .. got.err, "roken pipe")
+        case = document "out.json".cases[1]
+        if case.undelivered.workers > 0 then break end
+        os.remove "out.json"
+    end
+    local workers, bytes = case.undelivered.workers, case.undelivered.bytes
+    lu.assertTrue(workers > 0 and bytes > 0 and bytes < 8.1 * n * workers, got.out)
     local without = 0
     for _, worker in ipairs(case.workers) do
         if worker.exit == "stopped" and not worker.ready_s then without = without + 1 end
