@@ -372,6 +372,7 @@ struct fresh {
     size_t size;
     int (*setup)(rig_t *rig, void *user);
     void *user;
+    rig_t *rig; /* stays open: the worker leaves by _exit */
 };
 
 static int say(struct buf *out, const char *text) {
@@ -379,7 +380,7 @@ static int say(struct buf *out, const char *text) {
     return buf_add(out, text, strlen(text)) < 0 ? -ENOMEM : 1;
 }
 
-static int open_fresh(struct fresh *f, rig_t **rig) {
+static int open_fresh(struct fresh *f) {
     struct spawned_options from;
     int err = spawned_options(f->bytes, f->size, &from);
     if (err < 0)
@@ -387,20 +388,22 @@ static int open_fresh(struct fresh *f, rig_t **rig) {
     rig_options_t options = {.size = sizeof options,
                              .lua_path = from.lua_path,
                              .huge_pages = from.huge_pages};
-    return rig_open(rig, &options);
+    return rig_open(&f->rig, &options);
 }
 
 /* All that needs Lua comes after the fixed data has been received: a worker is there at once. */
 static int init_fresh(void *ctx, unsigned worker, const uint8_t *fixed, size_t len,
                       struct block *owner, struct buf *out) {
     struct fresh *f = ctx;
-    rig_t *rig = NULL;
-    if (open_fresh(f, &rig) != RIG_OK)
-        return say(out, rig_error(rig));
-    if (f->setup != NULL && f->setup(rig, f->user) != RIG_OK)
-        return say(out,
-                   rig->failed != RIG_OK ? rig_error(rig) : "the host could not set up a worker");
-    struct spawned_start start = {.rig = rig, .bytes = f->bytes, .size = f->size, .worker = worker};
+    if (open_fresh(f) != RIG_OK)
+        return say(out, rig_error(f->rig));
+    if (f->setup != NULL && f->setup(f->rig, f->user) != RIG_OK)
+        return say(out, f->rig->failed != RIG_OK ? rig_error(f->rig)
+                                                 : "the host could not set up a worker");
+    struct spawned_start start = {.rig = f->rig,
+                                  .bytes = f->bytes,
+                                  .size = f->size,
+                                  .worker = worker};
     return spawned_init(&f->job, &start, fixed, len, owner, out);
 }
 
