@@ -143,4 +143,20 @@ function M.plain(value)
     return M.cut(M.show(value))
 end
 
+---What a function of the scenario that judges has returned. Strictly: a reason in the place of the verdict is true to
+---Lua, and would pass.
+---@param name string of the function
+---@param returned table packed
+---@return boolean? right nil: it is no verdict
+---@return string? why not; without a verdict what is wrong with it
+function M.verdict(name, returned)
+    local right, why = returned[1], returned[2]
+    if returned.n == 0 then return nil, name .. ": returned nothing; return true or false" end
+    if right ~= nil and type(right) ~= "boolean" then
+        return nil, ("%s: returned %s (a %s); return true or false, and in the second place why not"):format(name,
+            M.show(right), type(right))
+    end
+    return right == true, why ~= nil and M.cut(M.text(why)) or nil
+end
+
 return M

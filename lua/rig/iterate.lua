@@ -43,11 +43,9 @@ local function judge(run, result)
     local expect = run.hooks.expect
     if expect == nil then return nil end
     if type(expect) ~= "function" then return equal.deeply(expect, result) end
-    local verdict = table.pack(hooks.call(run, "expect", run.p, result))
-    if verdict.n == 0 then
-        hooks.broken(run, "expect: returned nothing; return true or false")
-    end
-    return not not verdict[1], verdict[2] and equal.cut(equal.text(verdict[2]))
+    local right, why = equal.verdict("expect", table.pack(hooks.call(run, "expect", run.p, result)))
+    if right == nil then hooks.broken(run, why) end
+    return right, why
 end
 
 local function check(run, entry, result, number)

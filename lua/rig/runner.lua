@@ -170,12 +170,10 @@ local function verify(plan, doc)
     if not judge then return nil end
     local answer = table.pack(xpcall(judge, trace.handler, copy_of(doc)))
     if not answer[1] then return { exit = status.EXIT.error, message = answer[2] .. " (in verify)" } end
-    if answer.n < 2 then
-        return { exit = status.EXIT.error, message = "verify: returned nothing; return true or false" }
-    end
-    if answer[2] then return { exit = 0 } end
-    local why = answer[3] and equal.text(answer[3]) or "verify says that it is wrong"
-    return { exit = status.EXIT.failed, message = why }
+    local right, why = equal.verdict("verify", table.pack(table.unpack(answer, 2, answer.n)))
+    if right == nil then return { exit = status.EXIT.error, message = why } end
+    if right then return { exit = 0 } end
+    return { exit = status.EXIT.failed, message = why or "verify says that it is wrong" }
 end
 
 M.verify = verify
