@@ -10,9 +10,13 @@ local open = nil -- name -> { unit, values }, while a case is being measured
 local around = {} -- those of the cases around it, innermost last
 local in_worker = false
 
+local function finite(value)
+    return value - value == 0
+end
+
 ---Records one value of a metric. To be called in `body`, `reduce`, `setup`, `fixed`, `items` or `expect`.
 ---@param name string
----@param value number
+---@param value number one that is not finite (0/0, 1/0) is kept as null: it counts in no median and breaks thresholds
 ---@param unit? string "s", "B", …; the same for all values of a metric
 function M.record(name, value, unit)
     if type(name) ~= "string" or name == "" then
@@ -38,7 +42,7 @@ function M.record(name, value, unit)
         mistake.raise(("rig.metric %s: the unit was %s and is now %s; keep one"):format(name,
             metric.unit or "none", unit or "none"))
     end
-    metric.values[#metric.values + 1] = value
+    metric.values[#metric.values + 1] = finite(value) and value or 0 / 0
 end
 
 ---Starts a new collection; the one that was open goes on after it (a hook may call rig.run).

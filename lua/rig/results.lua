@@ -36,7 +36,7 @@ local function summaries(record)
     return found
 end
 
--- A scenario may record what is no number (0/0); it is kept, as null, and left out of the median.
+-- A scenario may record what is not finite (0/0, 1/0); it is kept, as null, and left out of the median.
 local function numbers_of(values)
     local list = {}
     for _, value in ipairs(values) do

@@ -66,15 +66,17 @@ end
 ---@field unit string?
 ---@field cases integer[]
 ---@field problem string?
+---@field unfit integer   values that are not finite numbers
 
 -- Of the runs of a case, those that ended well: others are compared with nothing.
 local function samples_of(group, condition)
     local spec = metrics.of(condition.metric)
-    local found = { values = {}, by_run = {}, cases = {} }
+    local found = { values = {}, by_run = {}, cases = {}, unfit = 0 }
     for _, case in ipairs(group.cases) do
         found.cases[#found.cases + 1] = case.index
-        local list, unit = {}, nil
-        if case.status == "ok" then list, unit = metrics.samples(case, condition.metric) end
+        local list, unit, unfit = {}, nil, nil
+        if case.status == "ok" then list, unit, unfit = metrics.samples(case, condition.metric) end
+        found.unfit = found.unfit + (unfit or 0)
         if not spec and #list > 0 then
             found.unit = unit
             list, found.problem = convert(list, unit, condition)
@@ -172,6 +174,14 @@ local function without_sample(entry, why, excused)
     return entry
 end
 
+-- A value that is no number is the very thing that a limit on it is to catch.
+local function not_finite(entry, found, condition)
+    entry.n, entry.passed = #found.values, false
+    entry.reason = ("%s of %s %s not finite"):format(human.count(found.unfit, "value"), condition.metric,
+        found.unfit == 1 and "is" or "are")
+    return entry
+end
+
 -- == wants every one of the counted values to be the limit, and shows the first that is not.
 local function equal_in_all(entry, values, condition)
     entry.value = values[1]
@@ -188,6 +198,7 @@ local function judge_group(threshold, group)
     local found = samples_of(group, condition)
     local entry = new_entry(threshold, group.label, found.cases)
     if found.problem then return without_sample(entry, found.problem) end
+    if found.unfit > 0 then return not_finite(entry, found, condition) end
     if #found.values == 0 then return without_sample(entry, why_none(group, condition)) end
     entry.n, entry.unit = #found.values, unit_of(condition, found.unit)
     local exact = condition.statistic == "count"
@@ -239,6 +250,7 @@ local function judge_pair(threshold, pair)
     table.move(to.cases, 1, #to.cases, #entry.cases + 1, entry.cases)
     for _, side in ipairs { { of, pair.of }, { to, pair.to } } do
         if side[1].problem then return without_sample(entry, side[1].problem) end
+        if side[1].unfit > 0 then return not_finite(entry, side[1], condition) end
         if #side[1].values == 0 then
             local why, excused = why_none(side[2], condition)
             return without_sample(entry, ("%s: %s"):format(side[2].label, why), excused)

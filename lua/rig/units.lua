@@ -51,14 +51,14 @@ end
 ---@param seconds number
 ---@return string such as "4.81 ms", "90.0 s"
 function M.format_duration(seconds)
-    if seconds < 0 then return "-" .. M.format_duration(-seconds) end
+    if seconds < 0 then return "-" .. M.format_duration(0.0 - seconds) end
     return scaled(seconds, DURATION_STEPS, function(x) return x == 0 and "0 s" or ("%.2g ns"):format(x * 1e9) end)
 end
 
 ---@param bytes number
 ---@return string such as "1.27 GB"; decimal units, as the kernel's own tools and disks count
 function M.format_bytes(bytes)
-    if bytes < 0 then return "-" .. M.format_bytes(-bytes) end
+    if bytes < 0 then return "-" .. M.format_bytes(0.0 - bytes) end
     return scaled(bytes, BYTE_STEPS, function(x) return ("%.0f bytes"):format(x) end)
 end
 

@@ -60,11 +60,34 @@ function TestMetric.test_what_is_no_number_is_kept_as_null_and_counts_in_no_medi
     local doc = run [[ iterations = 3, setup = function() return { i = 0 } end, body = function(_, state)
         state.i = state.i + 1
         rig.metric("loss", state.i == 2 and 0 / 0 or state.i)
+        for i, unit in ipairs { "s", "B", "points" } do
+            rig.metric("large" .. i, state.i == 2 and -1 / 0 or state.i == 1 and 1 / 0 or math.mininteger, unit)
+        end
     end, ]]
     lu.assertEquals(doc.cases[1].metrics.loss.median, 2)
+    lu.assertEquals(doc.cases[1].metrics.large1.median, math.mininteger)
     local again = assert(json.decode(assert(require("rig.report.json").render(doc))))
     lu.assertEquals(again.cases[1].metrics.loss.values[2], json.null)
+    lu.assertEquals(again.cases[1].metrics.large3.values, { json.null, json.null, math.mininteger })
     lu.assertTrue(results.check(again))
+    for _, name in ipairs { "text", "markdown", "csv", "junit" } do
+        lu.assertNotNil(require("rig.report." .. name).render(doc, {}), name)
+    end
+end
+
+function TestMetric.test_what_is_not_finite_breaks_its_thresholds()
+    local doc = run [[ iterations = 3, thresholds = { "loss < 10", "loss.max < 10", "loss.count == 3", "fine < 10" },
+        setup = function() return { i = 0 } end, body = function(_, state)
+            state.i = state.i + 1
+            rig.metric("loss", state.i == 2 and -1 / 0 or state.i)
+            rig.metric("fine", state.i)
+        end, ]]
+    for i = 1, 3 do
+        lu.assertEquals({ doc.thresholds[i].passed, doc.thresholds[i].judged_by }, { false, "nothing" }, i)
+        lu.assertEquals(doc.thresholds[i].reason, "1 value of loss is not finite")
+    end
+    lu.assertTrue(doc.thresholds[4].passed)
+    lu.assertTrue(results.check(assert(json.decode(assert(require("rig.report.json").render(doc))))))
 end
 
 TestWork = {}

@@ -160,7 +160,7 @@ end
 ---@param t table
 ---@return string such as "95 % interval 9.61 … 9.95 ms, 9 samples"; "one value"
 function M.judged_by(t)
-    if t.judged_by == "nothing" then return t.passed and "not judged" or "no sample" end
+    if t.judged_by == "nothing" then return t.passed and "not judged" or t.n == 0 and "no sample" or "nothing" end
     local support = support_of(t)
     if t.judged_by == "median" and t.n ~= 1 then return "point estimate" .. (support and ", " .. support or "") end
     return support or "95 % interval"

@@ -102,10 +102,11 @@ end
 
 local function own(case, name)
     local metric, list = (case.metrics or {})[name], {}
-    for _, value in ipairs(metric and metric.values or {}) do
+    local values = metric and metric.values or {}
+    for _, value in ipairs(values) do
         if type(value) == "number" and value == value then list[#list + 1] = value end
     end
-    return list, metric and metric.unit
+    return list, metric and metric.unit, #values - #list
 end
 
 ---The samples of a case.
@@ -113,6 +114,7 @@ end
 ---@param name string
 ---@return number[] samples
 ---@return string? unit of a metric of the scenario's own
+---@return integer? unfit how many of its values are not finite numbers
 function M.samples(case, name)
     local metric = by_name[name]
     if not metric then return own(case, name) end
