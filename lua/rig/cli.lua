@@ -228,7 +228,7 @@ local function run(opts, argv)
     local doc
     doc, problem = require("rig.runner").run(plan, {
         argv = command_words(argv), label = opts.label, force = opts.force, fail_fast = opts.fail_fast,
-        budget_s = opts.budget_s, find_crossing = opts.find_crossing,
+        budget_s = opts.budget_s, strict = opts.strict and not base, find_crossing = opts.find_crossing,
         on_start = function() if view.printer then say(view.fd, view.printer:header()) end end,
         on_case = function(case) on_case(view, case) end,
         on_iteration = function(case, done, total) view.progress:update(case, done, total) end,

@@ -111,7 +111,7 @@ end
 -- What A/B runs and comparisons with saved results understand.
 local function add_judging(parser)
     once(parser, "--min-effect", "the smallest change that counts; 3% when not given"):argname "P"
-    parser:flag("--strict", "what cannot be told is no success: exit status 6")
+    parser:flag("--strict", "what was not measured or cannot be told is no success: exit status 6")
 end
 
 local function add_gates(parser)
@@ -298,10 +298,8 @@ local function judgement(command, opts, parsed)
     for _, one in ipairs { { "--gate", next(opts.gate) }, { "--accept-counters", parsed.accept_counters } } do
         if one[2] and not to_saved then usage(one[1], "there is no baseline", "add --baseline F") end
     end
-    for _, one in ipairs { { "--min-effect", parsed.min_effect }, { "--strict", parsed.strict } } do
-        if one[2] and not (to_saved or parsed.ab or command == "ab") then
-            usage(one[1], "there is nothing to compare with", "add --baseline F or --ab NAME=A,B")
-        end
+    if parsed.min_effect and not (to_saved or parsed.ab or command == "ab") then
+        usage("--min-effect", "there is nothing to compare with", "add --baseline F or --ab NAME=A,B")
     end
 end
 

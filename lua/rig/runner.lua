@@ -23,6 +23,7 @@ local SIGALRM = 14
 ---@field force? boolean       also what does not fit in memory
 ---@field fail_fast? boolean   stop at the first case that did not pass
 ---@field budget_s? number     seconds for the whole run
+---@field strict? boolean      cases that were not measured are no success: exit 6
 ---@field find_crossing? string a parameter: more of its values are run, to find where one of two becomes the faster
 ---@field label? string
 ---@field argv? string[]
@@ -66,9 +67,23 @@ local function budget_reason(opts)
     return ("budget of %s spent"):format(units.format_duration(opts.budget_s))
 end
 
--- The budget is no fault of a case: it is cut off, keeps what it has, and counts as left out.
-local function note_budget(record, opts)
+local function any_iteration(records)
+    for _, record in pairs(records) do
+        if #record.iterations > 0 then return true end
+    end
+    return false
+end
+
+-- The budget is no fault of a case: it is cut off, keeps what it has, and counts as left out. But a run that was cut off
+-- before anything in it ended has found out nothing, and it may be that something hangs.
+local function note_budget(record, opts, before)
     if record.status ~= "interrupted" then return end
+    if #record.iterations == 0 and not any_iteration(before) then
+        record.status = "faulted"
+        record.reason = ("%s before its first iteration ended: if something hangs, --timeout tells which task; "
+            .. "else give a longer --budget"):format(budget_reason(opts))
+        return
+    end
     for i, iteration in ipairs(record.iterations) do
         if iteration.right == false then -- wrong is wrong, however little there was time for
             record.status, record.reason = "failed", ("iteration %d: wrong result; then the %s"):format(i,
@@ -114,11 +129,11 @@ local function keep(case, record, opts, doc)
     if opts.on_case then opts.on_case(record, doc) end
 end
 
--- Measures a case; why nothing more is to be run, or nil, comes with it.
-local function measure_one(plan, case, opts, doc)
+-- Measures a case after those `before`; why nothing more is to be run, or nil, comes with it.
+local function measure_one(plan, case, opts, doc, before)
     local record = measure_case.measure(plan, case, opts)
     local stopped = reason_to_stop(record, opts)
-    if core.interrupted() == SIGALRM and opts.budget_s then note_budget(record, opts) end
+    if core.interrupted() == SIGALRM and opts.budget_s then note_budget(record, opts, before) end
     doc.order[#doc.order + 1] = case.index
     return record, stopped
 end
@@ -141,14 +156,14 @@ local function run_cases(plan, opts, doc)
         if stopped then
             records[case] = leave_out(case, stopped)
         else
-            records[case], stopped = measure_one(plan, case, opts, doc)
+            records[case], stopped = measure_one(plan, case, opts, doc, records)
         end
         hand_on(plan, opts, doc, records)
     end
     if opts.find_crossing and not stopped then
         bisect.run(plan, opts.find_crossing, doc, function(case)
             local record
-            record, stopped = measure_one(plan, case, opts, doc)
+            record, stopped = measure_one(plan, case, opts, doc, doc.cases)
             keep(case, record, opts, doc)
             return not stopped
         end)
@@ -198,6 +213,13 @@ local function judge_thresholds(plan, doc)
     end
 end
 
+-- What was not measured cannot be told, and for whoever is strict that is no success.
+local function be_strict(doc)
+    if doc.exit ~= 0 or doc.status ~= "inconclusive" and doc.skipped == 0 then return end
+    doc.exit = status.EXIT.inconclusive
+    doc.status = status.word(doc.exit)
+end
+
 local function start_budget(opts)
     if not opts.budget_s then return true end
     local ok, message = core.alarm(opts.budget_s)
@@ -245,6 +267,7 @@ function M.run(plan, opts)
         { exists = exists, given = given_params(plan.scenario), find_crossing = opts.find_crossing })
     conclude(doc, verdict)
     judge_thresholds(plan, doc)
+    if opts.strict then be_strict(doc) end
     return doc
 end
 

@@ -246,8 +246,7 @@ end
 TestWords = { setUp = Run.setUp, tearDown = Run.tearDown }
 
 function TestWords.test_options_that_have_nothing_to_compare_with()
-    for _, words in ipairs { { "--gate", "time" }, { "--accept-counters" }, { "--min-effect", "3%" },
-        { "--strict" } } do
+    for _, words in ipairs { { "--gate", "time" }, { "--accept-counters" }, { "--min-effect", "3%" } } do
         wants(rig(SCENARIO, table.unpack(words)), 2, nil, words[1] .. ": there is no")
     end
 end

@@ -192,6 +192,11 @@ function TestRun.test_a_budget_cuts_the_run_and_keeps_what_there_is()
     lu.assertStrContains(doc.cases[first].reason, "budget")
     lu.assertTrue(#doc.cases[first].iterations >= 1)
     lu.assertEquals(doc.cases[3 - first].outcomes.ok, 0)
+    result = rig(SCENARIO, "--budget", rigtest.patience(300) .. "ms", "-q", "--strict", "--json", "-")
+    wants(result, 6)
+    doc = json.decode(result.out)
+    lu.assertEquals({ doc.status, doc.exit, doc.skipped }, { "inconclusive", 6, 2 })
+    wants(rig(SCENARIO, "iterations=1", "-q", "--strict"), 0)
 end
 
 TestFiles = {}
