@@ -74,8 +74,8 @@ local function any_iteration(records)
     return false
 end
 
--- The budget is no fault of a case: it is cut off, keeps what it has, and counts as left out. But a run that was cut off
--- before anything in it ended has found out nothing, and it may be that something hangs.
+-- The budget is no fault of a case: it is cut off, keeps what it has, and counts as left out. But a run that was cut
+-- off before anything in it ended has found out nothing, and it may be that something hangs.
 local function note_budget(record, opts, before)
     if record.status ~= "interrupted" then return end
     if #record.iterations == 0 and not any_iteration(before) then
